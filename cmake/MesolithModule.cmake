@@ -1,0 +1,37 @@
+# mesolith_module(NAME [public libraries...] [PRIVATE private libraries...])
+# A static library mesolith_NAME from src/NAME/*.cpp. Modules are declared in the order of the data flow; each links
+# the one declared before it, so that a module cannot use one that comes later.
+add_library(mesolith_warnings INTERFACE)
+target_compile_options(mesolith_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wcast-align -Wunused -Woverloaded-virtual
+  $<$<BOOL:${MESOLITH_WERROR}>:-Werror>)
+if(MESOLITH_SANITIZE)
+  add_compile_options(-fsanitize=${MESOLITH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${MESOLITH_SANITIZE})
+endif()
+
+set(MESOLITH_MODULES "" CACHE INTERNAL "modules in the order of the data flow")
+function(mesolith_module NAME)
+  cmake_parse_arguments(MODULE "" "" "PRIVATE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${NAME}/*.cpp)
+  if(sources)
+    add_library(mesolith_${NAME} STATIC ${sources})
+    set(visibility PUBLIC)
+    target_link_libraries(mesolith_${NAME} PRIVATE $<BUILD_INTERFACE:mesolith_warnings> ${MODULE_PRIVATE})
+    set_target_properties(mesolith_${NAME} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  else()
+    add_library(mesolith_${NAME} INTERFACE)
+    set(visibility INTERFACE)
+  endif()
+  target_compile_features(mesolith_${NAME} ${visibility} cxx_std_20)
+  target_include_directories(mesolith_${NAME} ${visibility}
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  list(LENGTH MESOLITH_MODULES count)
+  if(count GREATER 0)
+    list(GET MESOLITH_MODULES -1 previous)
+    target_link_libraries(mesolith_${NAME} ${visibility} mesolith_${previous})
+  endif()
+  target_link_libraries(mesolith_${NAME} ${visibility} ${MODULE_UNPARSED_ARGUMENTS})
+  list(APPEND MESOLITH_MODULES ${NAME})
+  set(MESOLITH_MODULES "${MESOLITH_MODULES}" CACHE INTERNAL "")
+endfunction()
