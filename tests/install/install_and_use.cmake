@@ -1,0 +1,23 @@
+# cmake -DBUILD= -DSOURCE= -DWORK= -DGENERATOR= -DCXX= -DVERSION= -P install_and_use.cmake
+file(REMOVE_RECURSE ${WORK})
+function(step)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    list(JOIN ARGN " " command)
+    message(FATAL_ERROR "${command}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+step(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
+step(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Release
+     -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+step(${CMAKE_COMMAND} --build ${WORK}/build)
+step(${WORK}/build/consumer)
+if(NOT output MATCHES "mesolith ${VERSION}.*volume 24")
+  message(FATAL_ERROR "the consumer printed: ${output}")
+endif()
+step(${WORK}/prefix/bin/mesolith --version)
+if(NOT output MATCHES "${VERSION}")
+  message(FATAL_ERROR "mesolith --version printed: ${output}")
+endif()
