@@ -31,10 +31,14 @@ class Cell {
 
     /// The integers n for which |r + n^T A| is smallest: exact in cells of any skew
     /// (rounding in a Minkowski-reduced basis, then its 26 neighbours when r is not inside the inscribed sphere).
+    /// Either one when two images are equally near. r must be finite, n must fit into 32 bits.
     IVec3 nearest_image_shift(const Vec3& r) const;
 
     /// r + n^T A with n = nearest_image_shift(r).
     Vec3 minimum_image(const Vec3& r) const { return r + to_cartesian(nearest_image_shift(r).cast<double>()); }
+
+    /// U, |det U| = 1: the rows of U A are a Minkowski-reduced basis of the lattice, shortest first (up to rounding).
+    const IMat3& reduction() const { return reduction_; }
 
     bool operator==(const Cell& other) const { return rows_ == other.rows_; }
 
