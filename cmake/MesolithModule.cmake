@@ -8,6 +8,8 @@ target_compile_options(mesolith_warnings INTERFACE
 if(MESOLITH_SANITIZE)
   add_compile_options(-fsanitize=${MESOLITH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MESOLITH_SANITIZE})
+  # GCC 12 warns of uninitialised members inside std::regex and Eigen as soon as it adds its own checks to them.
+  target_compile_options(mesolith_warnings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endif()
 
 set(MESOLITH_MODULES "" CACHE INTERNAL "modules in the order of the data flow")
