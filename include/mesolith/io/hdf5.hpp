@@ -277,7 +277,6 @@ private:
 
     Hdf5Handle file_handle_;
     std::string final_path_, part_;
-    bool open_ = true;
 };
 
 /// Whether the file starts like an HDF5 file.
