@@ -27,38 +27,49 @@ struct Transition {
     }
 };
 
-/// Observed site-to-site transitions at one lag time, resolved by time block: the stored truth. Probabilities, blocks,
-/// estimators can be redone from it without the trajectory.
+/// Observed site-to-site transitions at one lag time, resolved by time block: the stored truth.
+/// Probabilities, blocks, estimators can be redone from it without the trajectory.
 struct TransitionCounts {
-    std::int64_t lag_frames = 0;           ///< tau in frames, exact
-    double frame_interval = 0;             ///< [ps]
-    std::size_t n_sites = 0;               ///< basis sites
-    std::vector<Transition> transitions;   ///< distinct, sorted by (from, to, R)
-    std::vector<std::int64_t> total;       ///< C(j, i, R) over all blocks, one per transition
-    std::vector<std::size_t> block_offsets{0}; ///< block b holds [block_offsets[b], block_offsets[b + 1]) of the two below
+    std::int64_t lag_frames = 0;         ///< tau in frames, exact
+    double frame_interval = 0;           ///< [ps]
+    std::size_t n_sites = 0;             ///< basis sites
+    std::vector<Transition> transitions; ///< distinct, sorted by (from, to, R); with each also its reverse
+    std::vector<std::int64_t>
+        total; ///< C(j, i, R) over all blocks, one per transition, 0 for reverses never seen
+    std::vector<std::int32_t> reverse; ///< index of the reverse of each transition
+    std::vector<std::size_t> block_offsets{
+        0}; ///< block b holds [block_offsets[b], block_offsets[b + 1]) of the two below
     std::vector<std::int32_t> block_transition; ///< index into transitions, ascending within a block
     std::vector<std::int64_t> block_count;
-    std::int64_t skipped_windows = 0;      ///< windows with an unassigned end
+    std::int64_t skipped_windows = 0; ///< windows with an unassigned end
 
     double lag_time() const { return static_cast<double>(lag_frames) * frame_interval; } ///< tau [ps]
     std::size_t n_blocks() const { return block_offsets.size() - 1; }
 
     /// C(j, i, R) with each block weighted; weights empty = all 1. One value per transition.
+    /// @throws DataError when there is not one weight per block
     std::vector<double> weighted(std::span<const double> weights) const;
+
+    /// Fill `reverse` (after reading the other members from a file).
+    /// @throws DataError when transitions are not sorted or the reverse of one is missing
+    void index_reverses();
 };
 
 /// Count transitions with a sliding window for several lags,
-///   C(j, i, R; tau) = #{ (ion, t) : site(t) = j, site(t + tau) = i, cell(t + tau) - cell(t) = R }   (Qaisrani et al., eq. 4,
-/// with the folded cell vector R carried along). Windows never cross the end of a trajectory; windows with an unassigned end are
-/// skipped and counted.
+///   C(j, i, R; tau) = #{ (ion, t) : site(t) = j, site(t + tau) = i, cell(t + tau) - cell(t) = R } (Qaisrani
+///   et al., eq. 4,
+/// with the folded cell vector R carried along). Windows never cross the end of a trajectory; windows with an
+/// unassigned end are skipped and counted.
 ///
 /// @param lags  tau in frames, each >= 1
-/// @throws DataError when a lag is not shorter than the longest trajectory ("lag longer than the trajectory"),
+/// @throws DataError when a lag is not shorter than the longest trajectory ("lag longer than the
+/// trajectory"),
 ///                   or |R| exceeds 127 cells within a lag
 /// Cost: O(lags x events), whatever the number of frames; memory O(lags x blocks x distinct transitions).
 /// Threads share (lag, block) pairs; integer results do not depend on them.
 [[nodiscard]] std::vector<TransitionCounts> count_transitions(const std::vector<SiteTrajectory>& trajectories,
-                                                              const SiteSet& sites, std::span<const std::int64_t> lags,
+                                                              const SiteSet& sites,
+                                                              std::span<const std::int64_t> lags,
                                                               const std::vector<TimeBlock>& blocks);
 
 } // namespace mesolith

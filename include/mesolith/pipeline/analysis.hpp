@@ -26,18 +26,20 @@ struct Check {
 
 struct AnalysisOptions {
     std::vector<double> lag_times = {1, 2, 5, 10, 20}; ///< [ps]
-    double chosen_lag = 0;                 ///< [ps]; 0: smallest lag from which on D agrees with the MSD
+    double chosen_lag = 0; ///< [ps]; 0: smallest lag from which on D agrees with the MSD
     EstimatorOptions estimator;
     int bootstrap_samples = 200;
-    double block = 0;                      ///< [ps]; 0: twice the longest lag window, at most a twelfth of the data
-    double fit_begin = 5, fit_end = 20;    ///< window of the MSD slope [ps]
+    double block = 0; ///< [ps]; 0: twice the longest lag window, at most a twelfth of the data
+    double fit_begin = 5, fit_end = 20;                      ///< window of the MSD slope [ps]
     std::vector<std::int64_t> chain_lengths = {2, 4, 8, 16}; ///< n of the Chapman-Kolmogorov test
     std::size_t n_timescales = 8;
     std::uint64_t seed = 1;
-    double agreement_sigmas = 2;           ///< |D_model - D_msd| below this many errors of the difference counts as agreement
-    double timescale_warn = 2, timescale_fail = 4; ///< drift of the slowest internal timescale from chosen to next lag, in errors
-    double ck_warn = 1, ck_fail = 2;       ///< largest err(n) over the 95 % noise floor
-    double msd_warn = 2, msd_fail = 4;     ///< largest |MSD model - projected| in errors
+    double agreement_sigmas =
+        2; ///< |D_model - D_msd| below this many errors of the difference counts as agreement
+    double timescale_warn = 2,
+           timescale_fail = 4; ///< drift of the slowest internal timescale from chosen to next lag, in errors
+    double ck_warn = 1, ck_fail = 2;   ///< largest err(n) over the 95 % noise floor
+    double msd_warn = 2, msd_fail = 4; ///< largest |MSD model - projected| in errors
 };
 
 /// Everything known at one lag time.
@@ -46,18 +48,18 @@ struct LagResult {
     Kernel kernel;
     ClassStructure classes;
     Transport transport;
-    Mat3 error = Mat3::Zero();             ///< standard error of D, each component [A^2/ps]
-    std::vector<Vec3> samples;             ///< resampled D_xx, D_yy, D_zz
-    Vec3 hops = Vec3::Zero();              ///< independent hops behind D_xx, D_yy, D_zz
-    std::vector<Mode> modes;               ///< all wave vectors of the simulated cell, by falling modulus
+    Mat3 error = Mat3::Zero(); ///< standard error of D, each component [A^2/ps]
+    std::vector<Vec3> samples; ///< resampled D_xx, D_yy, D_zz
+    Vec3 hops = Vec3::Zero();  ///< independent hops behind D_xx, D_yy, D_zz
+    std::vector<Mode> modes;   ///< all wave vectors of the simulated cell, by falling modulus
     std::vector<Estimate> internal_timescales, supercell_timescales; ///< slowest first [ps]
-    Vec3 z_msd = Vec3::Zero();             ///< (D - D_msd) / error of the difference, per axis
-    bool agrees = false;                   ///< all |z_msd| within agreement_sigmas
+    Vec3 z_msd = Vec3::Zero(); ///< (D - D_msd) / error of the difference, per axis
+    bool agrees = false;       ///< all |z_msd| within agreement_sigmas
 };
 
 struct MsdCurve {
-    std::vector<double> time;              ///< [ps]
-    std::vector<Vec3> value, error;        ///< [A^2]
+    std::vector<double> time;       ///< [ps]
+    std::vector<Vec3> value, error; ///< [A^2]
 };
 
 struct MsdSlope {
@@ -65,17 +67,17 @@ struct MsdSlope {
 };
 
 struct ConvergencePoint {
-    double duration = 0;                   ///< total length of the data used [ps]
+    double duration = 0; ///< total length of the data used [ps]
     Vec3 diffusivity = Vec3::Zero(), error = Vec3::Zero();
 };
 
 struct MarkovAnalysis {
     std::vector<TimeBlock> blocks;
-    double block_length = 0;               ///< [ps]
+    double block_length = 0; ///< [ps]
     std::vector<LagResult> lags;
-    std::size_t chosen = 0;                ///< index into lags
+    std::size_t chosen = 0;                                 ///< index into lags
     std::vector<ChapmanKolmogorovPoint> chapman_kolmogorov; ///< at the chosen lag
-    MsdCurve raw, projected, model;        ///< model: of the chosen kernel
+    MsdCurve raw, projected, model;                         ///< model: of the chosen kernel
     MsdSlope raw_slope, projected_slope;
     std::vector<ConvergencePoint> convergence;
     std::string agreement_sentence;
