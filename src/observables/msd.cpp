@@ -108,32 +108,28 @@ MsdSums projected_msd(const SiteTrajectory& trajectory, const SiteSet& sites, st
     sums.sum.assign(bins * n_lags * 3, 0.0);
     sums.count.assign(bins * n_lags, 0);
 
-    std::vector<Vec3> where;
-    std::vector<std::int64_t> begin;
-    std::vector<char> assigned;
-    for (std::size_t ion = 0; ion < trajectory.n_ions(); ++ion) {
-        where.clear();
-        begin.clear();
-        assigned.clear();
-        for (const SiteEvent& e : trajectory.of_ion(ion)) {
-            begin.push_back(e.frame);
-            assigned.push_back(e.site.valid());
-            where.push_back(
-                e.site.valid() ? Vec3(sites.position(e.site) + sites.cell.to_cartesian(e.cell.cast<double>()))
-                               : Vec3(Vec3::Zero()));
-        }
-        for_each_index(n_lags, [&](std::size_t l) {
-            const std::int64_t lag = sums.lag_frames[l], end = trajectory.n_frames - lag;
-            std::size_t a = 0, b = 0;
-            while (b + 1 < begin.size() && begin[b + 1] <= lag) ++b;
+    std::vector<Vec3> where(trajectory.events.size(), Vec3::Zero());
+    for (std::size_t k = 0; k < where.size(); ++k)
+        if (const SiteEvent& e = trajectory.events[k]; e.site.valid())
+            where[k] = sites.position(e.site) + sites.cell.to_cartesian(e.cell.cast<double>());
+
+    // Two cursors along the stays of each ion, one a lag ahead of the other, as when transitions are counted.
+    for_each_index(n_lags, [&](std::size_t l) {
+        const std::int64_t lag = sums.lag_frames[l], end = trajectory.n_frames - lag;
+        for (std::size_t ion = 0; ion < trajectory.n_ions(); ++ion) {
+            std::size_t a = trajectory.offsets[ion], b = a;
+            const std::size_t last = trajectory.offsets[ion + 1];
+            const auto end_of = [&](std::size_t k) {
+                return k + 1 < last ? std::int64_t{trajectory.events[k + 1].frame}
+                                    : std::numeric_limits<std::int64_t>::max();
+            };
+            while (end_of(b) <= lag) ++b;
             for (std::int64_t t = 0; t < end;) {
-                const std::int64_t a_end =
-                    a + 1 < begin.size() ? begin[a + 1] : std::numeric_limits<std::int64_t>::max();
-                const std::int64_t b_end =
-                    b + 1 < begin.size() ? begin[b + 1] - lag : std::numeric_limits<std::int64_t>::max();
-                const std::int64_t next = std::min({a_end, b_end, end});
-                if (assigned[a] && assigned[b]) {
-                    const Vec3 d2 = a == b ? Vec3(Vec3::Zero()) : Vec3((where[b] - where[a]).cwiseAbs2());
+                const std::int64_t next = std::min(
+                    {end_of(a), end_of(b) == std::numeric_limits<std::int64_t>::max() ? end : end_of(b) - lag,
+                     end});
+                if (trajectory.events[a].site.valid() && trajectory.events[b].site.valid()) {
+                    const Vec3 d2 = (where[b] - where[a]).cwiseAbs2();
                     for (std::int64_t from = t; from < next;) { // by bins of the origin
                         const std::int64_t bin = from / bin_frames,
                                            to = std::min(next, (bin + 1) * bin_frames);
@@ -145,12 +141,12 @@ MsdSums projected_msd(const SiteTrajectory& trajectory, const SiteSet& sites, st
                         from = to;
                     }
                 }
-                if (a_end == next) ++a;
-                if (b_end == next) ++b;
+                if (end_of(a) == next) ++a;
+                if (end_of(b) == next + lag) ++b;
                 t = next;
             }
-        });
-    }
+        }
+    });
     return sums;
 }
 
