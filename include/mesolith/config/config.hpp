@@ -1,0 +1,177 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mesolith/core/error.hpp"
+#include "mesolith/crystal/symmetry.hpp"
+#include "mesolith/io/trajectory_file.hpp"
+#include "mesolith/msm/kernel.hpp"
+#include "mesolith/sites/assign_sites.hpp"
+#include "mesolith/trajectory/continuous.hpp"
+
+/// All options of a run, one struct per section of the input file. The defaults stand here; the keys,
+/// meanings and ranges in src/config/fields.hpp, which reading, checking, --print-config and docs/config.md
+/// all walk.
+namespace mesolith {
+
+/// [run]
+struct RunSection {
+    std::string name;         ///< name of the input file without .toml unless given
+    std::string output;       ///< folder of the results; runs/NAME unless given
+    std::int64_t seed = 1;    ///< of all random numbers
+    std::int64_t threads = 0; ///< 0 = all cores
+};
+
+/// [[trajectory]]; several are replicas: counts never cross from one to the next.
+struct TrajectorySection {
+    std::string file; ///< relative to the input file; ${VAR} is replaced
+    std::string format = "auto";
+    std::string cell_file; ///< as `file`
+    std::map<int, std::string> types;
+    std::optional<double> frame_interval; ///< [ps]
+    std::optional<double> timestep;       ///< [ps]
+    WrappingOption wrapping = WrappingOption::automatic;
+    double discard = 0;        ///< [ps]
+    std::optional<double> end; ///< [ps]
+    std::int64_t stride = 1;
+    bool optional = false; ///< skip it with a warning when the file is missing
+};
+
+/// [ions]
+struct IonSection {
+    std::vector<std::string> mobile = {"Li"};
+    Drift drift = Drift::framework;
+    double step_warning = 0.35;
+};
+
+enum class SiteSource {
+    structure, ///< atoms of a structure file
+    averaged,  ///< mean positions of the mobile ions themselves
+};
+
+/// [sites]
+struct SiteSection {
+    SiteSource source = SiteSource::structure;
+    std::string structure;            ///< as TrajectorySection::file
+    std::vector<std::string> species; ///< empty = the mobile ones
+    IVec3 repetition = IVec3::Zero();
+    double max_strain = 0.05;
+    double symmetry_tolerance = 0.1; ///< [A]
+    Folding folding = Folding::primitive;
+    Assignment assignment = Assignment::nearest;
+    double core_radius = 0.9;                  ///< [A]
+    std::vector<double> core_radius_per_orbit; ///< [A]
+};
+
+/// Stationary distribution of the kernel: from the visits, uniform, or one weight per basis site.
+struct StationaryOption {
+    enum class Kind { estimated, uniform, given } kind = Kind::estimated;
+    std::vector<double> weights;
+    bool operator==(const StationaryOption&) const = default;
+};
+
+/// [msm]
+struct MarkovSection {
+    std::vector<double> lag_times = {1, 2, 5, 10, 20}; ///< [ps]
+    double lag_time = 0;                               ///< [ps], 0 = found
+    Estimator estimator = Estimator::symmetrised;
+    StationaryOption stationary;
+    std::int64_t bootstrap_samples = 200;
+    double block = 0;                           ///< [ps], 0 = found
+    double msd_max_lag = 0;                     ///< [ps], 0 = found
+    std::array<double, 2> fit_window = {5, 20}; ///< [ps]
+    std::vector<std::int64_t> chain_lengths = {2, 4, 8, 16};
+    std::int64_t n_timescales = 8;
+    double agreement_sigmas = 2;
+    double timescale_warn = 2, timescale_fail = 4;
+    double ck_warn = 1, ck_fail = 2;
+    double msd_warn = 2, msd_fail = 4;
+
+    /// Longest lag of the MSD curves [ps]: `msd_max_lag`, else twice the longest of the lag times and the fit
+    /// window.
+    double longest_msd_lag() const;
+};
+
+enum class LengthUnit { cells, nm, um };
+enum class WalkerStart { stationary, uniform };
+
+/// [meso]; the stage runs when the section is there.
+struct MesoSection {
+    Vec3 size = {50, 50, 50};
+    LengthUnit unit = LengthUnit::cells;
+    std::int64_t n_walkers = 100000;
+    double total_time = 1e5; ///< [ps]
+    WalkerStart start = WalkerStart::stationary;
+    std::int64_t n_outputs = 40;
+    IVec3 field_cells = IVec3(24, 24, 24);
+    std::int64_t field_steps = 32;
+};
+
+/// [report]
+struct ReportSection {
+    bool enabled = true;
+};
+
+struct Config {
+    RunSection run;
+    std::vector<TrajectorySection> trajectories;
+    IonSection ions;
+    SiteSection sites;
+    MarkovSection msm;
+    std::optional<MesoSection> meso;
+    ReportSection report;
+
+    std::string path;   ///< of the input file
+    std::string folder; ///< that holds it: files named in it are relative to this folder
+    std::vector<std::string> warnings;
+
+    /// The path of a file named in the input: ${VAR} replaced, relative to `folder`. "" stays "".
+    /// @throws InputError when a variable is not set
+    std::string resolve(const std::string& file) const;
+
+    /// Trajectories without the optional ones whose file is missing.
+    std::vector<TrajectorySection> present_trajectories() const;
+};
+
+/// Everything that is wrong with an input, one problem a line: "file:line:col: key: expected X, got Y".
+class ConfigError : public InputError {
+public:
+    explicit ConfigError(std::vector<std::string> problems);
+    const std::vector<std::string>& problems() const { return problems_; }
+
+private:
+    std::vector<std::string> problems_;
+};
+
+struct ReadConfigOptions {
+    std::vector<std::string> set; ///< "key=value" of the command line, TOML values; they win over the file
+    bool files_must_exist = true; ///< whether a missing trajectory or structure is a problem
+};
+
+/// Read and check an input file, all of it: unknown keys (with the nearest known one), types, ranges,
+/// choices, files that are missing.
+/// @throws ConfigError with all problems at once, in the order of the file
+[[nodiscard]] Config read_config(const std::string& path, const ReadConfigOptions& options = {});
+
+/// The same from text; `path` is for messages and relative files only.
+[[nodiscard]] Config parse_config(const std::string& text, const std::string& path,
+                                  const ReadConfigOptions& options = {});
+
+/// Every key with its value, as TOML that reads back to the same (--print-config).
+[[nodiscard]] std::string to_toml(const Config& config);
+
+/// The keys of one stage only: what its results depend on (no names, folders, threads).
+/// @param stage  "sites", "msm" or "meso"
+[[nodiscard]] std::string stage_options(const Config& config, const std::string& stage);
+
+/// The reference page of all keys, Markdown (docs/config.md).
+[[nodiscard]] std::string config_reference();
+
+/// A short commented input file to start from (`mesolith new`).
+[[nodiscard]] std::string config_template();
+
+} // namespace mesolith

@@ -1,0 +1,67 @@
+#include "mesolith/config/config.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+namespace mesolith {
+namespace fs = std::filesystem;
+
+double MarkovSection::longest_msd_lag() const {
+    if (msd_max_lag > 0) return msd_max_lag;
+    double longest = fit_window[1];
+    for (const double lag : lag_times) longest = std::max(longest, lag);
+    return 2 * longest;
+}
+
+namespace {
+
+std::string replace_variables(const std::string& text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t end = text.compare(i, 2, "${") == 0 ? text.find('}', i) : std::string::npos;
+        if (end == std::string::npos) {
+            out += text[i++];
+            continue;
+        }
+        const std::string name = text.substr(i + 2, end - i - 2);
+        const char* value = std::getenv(name.c_str());
+        if (value == nullptr)
+            throw InputError(
+                fmt::format("the environment variable {} is not set (it stands in \"{}\"). Set it, "
+                            "or write the path itself",
+                            name, text));
+        out += value;
+        i = end + 1;
+    }
+    return out;
+}
+
+} // namespace
+
+std::string Config::resolve(const std::string& file) const {
+    if (file.empty()) return file;
+    return (fs::path(folder) / replace_variables(file)).lexically_normal().string();
+}
+
+std::vector<TrajectorySection> Config::present_trajectories() const {
+    std::vector<TrajectorySection> present;
+    for (const TrajectorySection& t : trajectories) {
+        if (t.optional) {
+            try {
+                if (!fs::exists(resolve(t.file))) continue;
+            } catch (const InputError&) {
+                continue; // a variable that is not set: no such file here
+            }
+        }
+        present.push_back(t);
+    }
+    return present;
+}
+
+ConfigError::ConfigError(std::vector<std::string> problems)
+    : InputError(fmt::format("{}", fmt::join(problems, "\n"))), problems_(std::move(problems)) {}
+
+} // namespace mesolith

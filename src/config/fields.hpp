@@ -1,0 +1,233 @@
+#pragma once
+// The only list of keys: name, member, meaning, range. Reading, checking, printing and the reference page
+// walk it.
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mesolith/config/config.hpp"
+
+namespace mesolith {
+
+/// What is said and checked about a key: About("meaning").above(0).
+struct About {
+    std::string_view meaning;
+    double lowest = -std::numeric_limits<double>::infinity(); // of a number, or of every number of a list
+    double highest = std::numeric_limits<double>::infinity();
+    bool lowest_excluded = false;
+    bool must_be_filled = false; // a text or list that must not be empty
+    std::string_view unset;      // what happens without a value, for keys without a default
+    const std::vector<std::string>* allowed = nullptr; // of a text
+
+    explicit About(std::string_view text) : meaning(text) {}
+    About at_least(double x) && { return lowest = x, *this; }
+    About above(double x) && { return lowest = x, lowest_excluded = true, *this; }
+    About at_most(double x) && { return highest = x, *this; }
+    About filled() && { return must_be_filled = true, *this; }
+    About when_unset(std::string_view text) && { return unset = text, *this; }
+    About choices(const std::vector<std::string>* list) && { return allowed = list, *this; }
+};
+
+// Names of enum values, in the order of their numbers.
+inline std::span<const std::string_view> names_of(Drift) {
+    static constexpr std::array<std::string_view, 3> names{"framework", "com", "none"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(WrappingOption) {
+    static constexpr std::array<std::string_view, 3> names{"auto", "wrapped", "unwrapped"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(SiteSource) {
+    static constexpr std::array<std::string_view, 2> names{"structure", "averaged"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(Folding) {
+    static constexpr std::array<std::string_view, 3> names{"primitive", "structure", "none"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(Assignment) {
+    static constexpr std::array<std::string_view, 2> names{"nearest", "core"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(Estimator) {
+    static constexpr std::array<std::string_view, 2> names{"column", "symmetrised"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(LengthUnit) {
+    static constexpr std::array<std::string_view, 3> names{"cells", "nm", "um"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(WalkerStart) {
+    static constexpr std::array<std::string_view, 2> names{"stationary", "uniform"};
+    return names;
+}
+
+inline const std::vector<std::string>& format_choices() {
+    static const std::vector<std::string> choices = [] {
+        std::vector<std::string> c{"auto"};
+        c.insert(c.end(), trajectory_formats().begin(), trajectory_formats().end());
+        return c;
+    }();
+    return choices;
+}
+
+template <class V>
+void visit_fields(RunSection& o, V&& v) {
+    v("name", o.name, About("Name of the run.").when_unset("name of the input file"));
+    v("output", o.output,
+      About("Folder of the results, relative to the current directory.").when_unset("runs/NAME"));
+    v("seed", o.seed, About("Seed of all random numbers.").at_least(0));
+    v("threads", o.threads,
+      About("Threads; 0 = all cores. Results do not depend on it.").at_least(0).at_most(1024));
+}
+
+template <class V>
+void visit_fields(TrajectorySection& o, V&& v) {
+    v("file", o.file,
+      About("Trajectory file, relative to the input file; `${VAR}` is replaced by the environment variable.")
+          .filled());
+    v("format", o.format, About("File format; `auto` looks into the file.").choices(&format_choices()));
+    v("cell_file", o.cell_file,
+      About("Cell for formats that hold none (plain xyz): 3 x 3 numbers in angstrom, rows are lattice "
+            "vectors; or a "
+            "CP2K `.cell` file.")
+          .when_unset("the cell of the trajectory file"));
+    v("types", o.types,
+      About("Elements of numeric atom types, `{ 1 = \"Li\", 2 = \"Si\" }`.")
+          .when_unset("element names of the file"));
+    v("frame_interval_ps", o.frame_interval,
+      About("Time between two frames of the file.").above(0).when_unset("times of the file"));
+    v("timestep_ps", o.timestep,
+      About("Time step of the simulation, for files that count steps.")
+          .above(0)
+          .when_unset("times of the file"));
+    v("wrapping", o.wrapping,
+      About("What the positions are: wrapped into the cell, continuous (`unwrapped`), or as the file says "
+            "(`auto`)."));
+    v("discard_ps", o.discard, About("Equilibration at the start that is not used.").at_least(0));
+    v("end_ps", o.end,
+      About("Last time used, counted from the start of the file.").above(0).when_unset("to the end"));
+    v("stride", o.stride, About("Use every n-th frame. Unwrapping sees every frame.").at_least(1));
+    v("optional", o.optional,
+      About("Whether a missing file is skipped with a warning instead of being an error."));
+}
+
+template <class V>
+void visit_fields(IonSection& o, V&& v) {
+    v("mobile", o.mobile, About("Species that diffuse; the others are the framework.").filled());
+    v("drift", o.drift,
+      About("What is held still: the mean of the framework, the centre of mass of all atoms (`com`), or "
+            "nothing."));
+    v("step_warning", o.step_warning,
+      About("Warn when an atom moves further than this share of a cell edge between two frames.")
+          .above(0)
+          .at_most(0.5));
+}
+
+template <class V>
+void visit_fields(SiteSection& o, V&& v) {
+    v("source", o.source,
+      About("Where the sites come from: atoms of a structure file, or the averaged positions of the mobile "
+            "ions."));
+    v("structure", o.structure,
+      About("Structure file (POSCAR or extended xyz) whose atoms are the sites, relative to the input file; "
+            "`${VAR}` is "
+            "replaced.")
+          .when_unset("needed for source = \"structure\""));
+    v("species", o.species,
+      About("Atoms of the structure file that are sites.").when_unset("the mobile species"));
+    v("repetition", o.repetition,
+      About("Copies of the structure along its axes in the simulated cell; [0, 0, 0] = found by matching the "
+            "cells.")
+          .at_least(0));
+    v("max_strain", o.max_strain,
+      About("Largest relative mismatch between the simulated cell and the repeated structure.")
+          .above(0)
+          .at_most(0.5));
+    v("symmetry_tolerance_angstrom", o.symmetry_tolerance,
+      About("Distance below which two positions count as the same when symmetry is sought.")
+          .above(0)
+          .at_most(2));
+    v("folding", o.folding,
+      About("Repeat unit whose sites are told apart: the primitive cell, the cell of the structure file, or "
+            "the whole "
+            "simulated cell (`none`)."));
+    v("assignment", o.assignment,
+      About("An ion belongs to the site nearest to it, or to the last site whose core sphere it entered."));
+    v("core_radius_angstrom", o.core_radius,
+      About("Radius of the core spheres; at most half the distance between two sites.").above(0));
+    v("core_radius_per_orbit_angstrom", o.core_radius_per_orbit,
+      About("Radius for each orbit of equivalent sites instead.").above(0).when_unset("one radius for all"));
+}
+
+template <class V>
+void visit_fields(MarkovSection& o, V&& v) {
+    v("lag_times_ps", o.lag_times, About("Lag times at which transitions are counted.").above(0).filled());
+    v("lag_time_ps", o.lag_time,
+      About("Lag time of the kernel that is used; 0 = the smallest from which on D agrees with the MSD.")
+          .at_least(0));
+    v("estimator", o.estimator,
+      About("`symmetrised`: detailed balance, counts averaged with those of the reverse move; `column`: each "
+            "site by its "
+            "own visits."));
+    v("stationary", o.stationary,
+      About("Stationary distribution: `estimated` from the visits, `uniform` (as many ions as sites), or one "
+            "weight per "
+            "site of the repeat unit."));
+    v("bootstrap_samples", o.bootstrap_samples,
+      About("Resamplings behind the error bars.").at_least(2).at_most(100000));
+    v("block_ps", o.block,
+      About("Length of the time blocks that are resampled; 0 = found (twice the longest lag, at least 12 "
+            "blocks).")
+          .at_least(0));
+    v("msd_max_lag_ps", o.msd_max_lag,
+      About("Longest lag of the MSD curves; 0 = twice the longest of the lag times and the fit window.")
+          .at_least(0));
+    v("fit_window_ps", o.fit_window, About("Lags between which the slope of the MSD is taken.").at_least(0));
+    v("ck_chain_lengths", o.chain_lengths,
+      About("Chain lengths n of the Chapman-Kolmogorov test.").at_least(1).at_most(1000000));
+    v("n_timescales", o.n_timescales,
+      About("Implied timescales that are reported.").at_least(1).at_most(1000));
+    v("agreement_sigmas", o.agreement_sigmas,
+      About("D agrees with the MSD when it lies within this many standard errors of the difference.")
+          .above(0));
+    v("timescale_warn", o.timescale_warn,
+      About("Warn above this drift of the slowest timescale to the next lag, in standard errors.").above(0));
+    v("timescale_fail", o.timescale_fail, About("Fail above it.").above(0));
+    v("ck_warn", o.ck_warn,
+      About("Warn when the Chapman-Kolmogorov error exceeds its 95 % noise floor times this.").above(0));
+    v("ck_fail", o.ck_fail, About("Fail above it.").above(0));
+    v("msd_warn", o.msd_warn,
+      About("Warn above this difference between the MSD of the model and of the mapped trajectory, in "
+            "standard errors.")
+          .above(0));
+    v("msd_fail", o.msd_fail, About("Fail above it.").above(0));
+}
+
+template <class V>
+void visit_fields(MesoSection& o, V&& v) {
+    v("size", o.size, About("Size of the periodic lattice, rounded to whole cells.").above(0));
+    v("unit", o.unit, About("Unit of `size`."));
+    v("n_walkers", o.n_walkers, About("Independent walkers.").at_least(2).at_most(1e9));
+    v("total_time_ps", o.total_time, About("Simulated time.").above(0));
+    v("start", o.start,
+      About("Sites on which walkers start: by the stationary distribution, or all sites alike."));
+    v("n_outputs", o.n_outputs,
+      About("Times at which results are written, log spaced.").at_least(2).at_most(100000));
+    v("field_cells", o.field_cells,
+      About("Cells of the periodic lattice on which probabilities are followed exactly; [0, 0, 0] = none.")
+          .at_least(0)
+          .at_most(4096));
+    v("field_steps", o.field_steps, About("Lag times the field is followed for.").at_least(0).at_most(1e9));
+}
+
+template <class V>
+void visit_fields(ReportSection& o, V&& v) {
+    v("enabled", o.enabled, About("Whether `mesolith run` makes report.html."));
+}
+
+} // namespace mesolith

@@ -1,0 +1,140 @@
+#include "mesolith/core/version.hpp"
+
+#include "text_of.hpp"
+
+namespace mesolith {
+namespace {
+
+/// Every key of a section with its value; keys without one as a comment.
+template <class Section>
+std::string lines_of(Section section) {
+    std::string out;
+    visit_fields(section, [&](const char* key, auto& value, const About& about) {
+        if (is_set(value))
+            out += fmt::format("{} = {}\n", key, toml_of(value));
+        else
+            out += fmt::format("# {}: {}\n", key, about.unset.empty() ? "not set" : about.unset);
+    });
+    return out;
+}
+
+/// "msm" -> what the keys of a section are for.
+struct SectionPage {
+    const char* heading;
+    const char* text;
+};
+
+std::string table_cell(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '|') out += '\\';
+        out += c;
+    }
+    return out;
+}
+
+template <class Section>
+std::string page_of(const SectionPage& page) {
+    std::string out = fmt::format("## {}\n\n{}\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
+                                  page.heading, page.text);
+    Section section;
+    visit_fields(section, [&](const char* key, auto& value, const About& about) {
+        const bool needed = about.must_be_filled && !is_set(value);
+        const std::string standard = needed          ? "**needed**"
+                                     : is_set(value) ? "`" + toml_of(value) + "`"
+                                                     : std::string(about.unset);
+        out += fmt::format("| `{}` | {} | {} | {} |\n", key, table_cell(kind_of(value, about)),
+                           table_cell(standard), table_cell(about.meaning));
+    });
+    return out + "\n";
+}
+
+} // namespace
+
+std::string to_toml(const Config& config) {
+    std::string out = "[run]\n" + lines_of(config.run);
+    for (const TrajectorySection& t : config.trajectories) out += "\n[[trajectory]]\n" + lines_of(t);
+    out += "\n[ions]\n" + lines_of(config.ions);
+    out += "\n[sites]\n" + lines_of(config.sites);
+    out += "\n[msm]\n" + lines_of(config.msm);
+    if (config.meso) out += "\n[meso]\n" + lines_of(*config.meso);
+    out += "\n[report]\n" + lines_of(config.report);
+    return out;
+}
+
+std::string stage_options(const Config& config, const std::string& stage) {
+    const std::string seed = fmt::format("seed = {}\n", config.run.seed);
+    if (stage == "sites") {
+        std::string out;
+        for (const TrajectorySection& t : config.present_trajectories()) out += lines_of(t);
+        out += lines_of(config.ions) + lines_of(config.sites);
+        // The mapping pass also measures the MSD, at lags that the [msm] section asks for.
+        out += fmt::format("msd {} {}\n", config.msm.longest_msd_lag(), toml_of(config.msm.fit_window));
+        return out;
+    }
+    if (stage == "msm") return seed + lines_of(config.msm);
+    if (stage == "meso") return seed + lines_of(config.meso.value_or(MesoSection{}));
+    throw DataError("no such stage: " + stage);
+}
+
+std::string config_reference() {
+    std::string out =
+        "# Input file\n\n"
+        "One TOML file describes a run; `mesolith new` prints one to start from, `mesolith check in.toml` "
+        "tests one\n"
+        "without running it. Every key has a default unless it is marked as needed. Times are in ps and "
+        "lengths in\n"
+        "angstrom unless the key says otherwise. Any key can be set on the command line, in TOML syntax:\n"
+        "`--set msm.lag_times_ps=[1,2,5]`, `--set trajectory.0.stride=2` (the first trajectory) or\n"
+        "`--set trajectory.stride=2` (all of them).\n\n"
+        "This page is written by `mesolith --config-reference`.\n\n";
+    out += page_of<RunSection>({"[run]", "The run as a whole."});
+    out += page_of<TrajectorySection>(
+        {"[[trajectory]]",
+         "One section per trajectory. Several are replicas of the same crystal: their counts are added, "
+         "no lag window crosses from one to the next. A single one may be written `[trajectory]`."});
+    out += page_of<IonSection>({"[ions]", "What diffuses, and what it moves against."});
+    out += page_of<SiteSection>({"[sites]", "The crystallographic sites and how ions are assigned to them."});
+    out += page_of<MarkovSection>({"[msm]", "The Markov model, its error bars and its checks."});
+    out += page_of<MesoSection>({"[meso]",
+                                 "Walkers and probability field on a large lattice. Done when the section is "
+                                 "there, even if it is empty."});
+    out += page_of<ReportSection>({"[report]", "The report.html with all pictures."});
+    out.pop_back();
+    return out;
+}
+
+std::string config_template() {
+    return R"(# mesolith input. Check it with `mesolith check FILE.toml`, run it with `mesolith run FILE.toml`.
+# All keys and their defaults: docs/config.md or `mesolith --config-reference`.
+
+[run]
+# output = "runs/my_crystal"     # folder of the results, relative to the current directory
+
+[[trajectory]]                   # repeat this section for replicas
+file = "trajectory.lammpstrj"    # xyz, extxyz, LAMMPS dump, XDATCAR, CP2K, H5MD; text may be gzipped
+types = { 1 = "Li", 2 = "Si" }   # only for files with numeric types
+timestep_ps = 0.001              # only for files that count steps (LAMMPS)
+discard_ps = 10                  # equilibration
+
+[ions]
+mobile = ["Li"]                  # what diffuses; the rest is the framework, whose drift is removed
+
+[sites]
+structure = "crystal.POSCAR"     # the ideal crystal: its Li atoms are the sites
+assignment = "core"              # an ion belongs to the last core sphere it entered ("nearest": to the nearest site)
+core_radius_angstrom = 0.9       # at most half the distance between two sites
+
+[msm]
+lag_times_ps = [1, 2, 5, 10, 20] # the model is built and checked at each
+fit_window_ps = [5, 20]          # where the slope of the MSD is taken
+
+[meso]                           # leave this section out to stop at the Markov model
+size = [50, 50, 50]
+unit = "nm"
+n_walkers = 100000
+total_time_ps = 1e5
+)";
+}
+
+} // namespace mesolith

@@ -1,0 +1,472 @@
+// The only place that knows TOML.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include <toml++/toml.h>
+
+#include "mesolith/core/text.hpp"
+#include "mesolith/io/file.hpp"
+
+#include "text_of.hpp"
+
+namespace mesolith {
+namespace {
+
+namespace fs = std::filesystem;
+
+const char* const set_place = "--set";
+
+struct Place {
+    bool from_command_line = false;
+    std::int64_t line = 0, column = 0;
+    auto operator<=>(const Place&) const = default;
+};
+
+Place place_of(const toml::source_region& source) {
+    if (source.path && *source.path == set_place) return {true, 0, 0};
+    return {false, source.begin.line, source.begin.column};
+}
+
+std::string got(const toml::node& node) {
+    if (const auto* text = node.as_string()) return fmt::format("the text {}", toml_text(text->get()));
+    if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+    if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+    if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+    if (const auto* list = node.as_array()) return fmt::format("a list of {}", list->size());
+    if (node.is_table()) return "a table";
+    return "a date or time";
+}
+
+/// Walks the sections and collects what is wrong.
+class Reader {
+public:
+    explicit Reader(std::string path) : path_(std::move(path)) {}
+
+    void complain(const Place& place, const std::string& key, const std::string& text) {
+        std::string where = place.from_command_line ? set_place : path_;
+        if (place.line > 0) where += fmt::format(":{}:{}", place.line, place.column);
+        problems_.emplace_back(place, fmt::format("{}: {}{}{}", where, key, key.empty() ? "" : ": ", text));
+    }
+    void complain(const std::string& key, const std::string& text) { complain(place(key), key, text); }
+
+    /// Where the key stands; where its section stands when it is not given.
+    Place place(const std::string& key) const {
+        for (std::string k = key;; k.resize(k.rfind('.'))) {
+            if (const auto found = places_.find(k); found != places_.end()) return found->second;
+            if (k.find('.') == std::string::npos) return {};
+        }
+    }
+
+    template <class Section>
+    void read_section(const toml::node* node, const std::string& name, Section& section) {
+        if (node == nullptr) return;
+        places_[name] = place_of(node->source());
+        const toml::table* table = node->as_table();
+        if (table == nullptr)
+            return complain(name, fmt::format("expected a section [{}], got {}", name, got(*node)));
+        std::vector<std::string> known;
+        visit_fields(section, [&](const char* key, auto& value, const About& about) {
+            known.emplace_back(key);
+            const std::string full = name + "." + key;
+            const toml::node* given = table->get(key);
+            if (given != nullptr) {
+                places_[full] = place_of(given->source());
+                read_value(*given, full, value, about);
+            } else if (about.must_be_filled && !is_set(value)) {
+                complain(full, fmt::format("expected {}, got nothing", kind_of(value, about)));
+            }
+        });
+        for (const auto& [key, value] : *table) unknown_key(key, value, name, known);
+    }
+
+    void unknown_key(const toml::key& key, const toml::node& value, const std::string& section,
+                     const std::vector<std::string>& known) {
+        const std::string word(key.str());
+        if (std::find(known.begin(), known.end(), word) != known.end()) return;
+        const std::string near = nearest_key(word, known);
+        const Place place = key.source().begin.line > 0 ? place_of(key.source()) : place_of(value.source());
+        complain(place, section.empty() ? word : section + "." + word,
+                 fmt::format("unknown {}{}. Known: {}", section.empty() ? "section" : "key",
+                             near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near),
+                             fmt::join(known, ", ")));
+    }
+
+    void throw_problems() {
+        if (problems_.empty()) return;
+        std::stable_sort(problems_.begin(), problems_.end(),
+                         [](const auto& a, const auto& b) { return a.first < b.first; });
+        std::vector<std::string> lines;
+        for (auto& [place, line] : problems_) lines.push_back(std::move(line));
+        throw ConfigError(std::move(lines));
+    }
+
+private:
+    template <class T>
+    void read_value(const toml::node& node, const std::string& key, T& value, const About& about) {
+        T read = value;
+        std::string why; // more exact than the kind, when there is more to say
+        if (take(node, read, about, why))
+            value = std::move(read);
+        else
+            complain(place_of(node.source()), key,
+                     fmt::format("expected {}, got {}{}", kind_of(value, about), got(node), why));
+    }
+
+    static bool in_range(double x, const About& about) {
+        return std::isfinite(x) && x <= about.highest &&
+               (about.lowest_excluded ? x > about.lowest : x >= about.lowest);
+    }
+
+    bool take(const toml::node& node, bool& value, const About&, std::string&) {
+        if (const auto* flag = node.as_boolean()) return value = flag->get(), true;
+        return false;
+    }
+    bool take(const toml::node& node, std::int64_t& value, const About& about, std::string&) {
+        if (const auto* number = node.as_integer())
+            return value = number->get(), in_range(static_cast<double>(value), about);
+        return false;
+    }
+    bool take(const toml::node& node, double& value, const About& about, std::string&) {
+        if (!node.is_number()) return false;
+        value = *node.value<double>();
+        return in_range(value, about);
+    }
+    bool take(const toml::node& node, std::string& value, const About& about, std::string& why) {
+        if (!node.is_string()) return false;
+        value = *node.value<std::string>();
+        if (about.must_be_filled && value.empty()) return false;
+        if (about.allowed == nullptr) return true;
+        return choose(value, *about.allowed, why) < about.allowed->size();
+    }
+    template <class E>
+    requires std::is_enum_v<E>
+    bool take(const toml::node& node, E& value, const About&, std::string& why) {
+        if (!node.is_string()) return false;
+        const auto names = names_of(value);
+        const std::vector<std::string> choices(names.begin(), names.end());
+        const std::size_t i = choose(*node.value<std::string>(), choices, why);
+        if (i < choices.size()) value = static_cast<E>(i);
+        return i < choices.size();
+    }
+    template <class T>
+    bool take(const toml::node& node, std::optional<T>& value, const About& about, std::string& why) {
+        T read{};
+        const bool good = take(node, read, about, why);
+        value = read;
+        return good;
+    }
+    template <class T>
+    bool take(const toml::node& node, std::vector<T>& value, const About& about, std::string& why) {
+        const auto* list = node.as_array();
+        if (list == nullptr) return false;
+        value.clear();
+        for (const toml::node& item : *list) {
+            T read{};
+            if (!take(item, read, about, why)) {
+                why = fmt::format(" with {} at position {}", got(item), value.size() + 1);
+                return false;
+            }
+            value.push_back(std::move(read));
+        }
+        return !(about.must_be_filled && value.empty());
+    }
+    template <class T, class Fixed>
+    bool take_fixed(const toml::node& node, Fixed& value, std::size_t n, const About& about,
+                    std::string& why) {
+        std::vector<T> read;
+        if (!take(node, read, about, why) || read.size() != n) return false;
+        for (std::size_t k = 0; k < n; ++k)
+            value[k] = static_cast<std::remove_reference_t<decltype(value[0])>>(read[k]);
+        return true;
+    }
+    bool take(const toml::node& node, std::array<double, 2>& value, const About& about, std::string& why) {
+        return take_fixed<double>(node, value, 2, about, why);
+    }
+    bool take(const toml::node& node, Vec3& value, const About& about, std::string& why) {
+        std::array<double, 3> read{};
+        if (!take_fixed<double>(node, read, 3, about, why)) return false;
+        value = Vec3(read[0], read[1], read[2]);
+        return true;
+    }
+    bool take(const toml::node& node, IVec3& value, const About& about, std::string& why) {
+        std::array<std::int64_t, 3> read{};
+        About limited = about;
+        limited.highest = std::min(about.highest, 1e6);
+        if (!take_fixed<std::int64_t>(node, read, 3, limited, why)) return false;
+        for (int k = 0; k < 3; ++k) value[k] = static_cast<int>(read[static_cast<std::size_t>(k)]);
+        return true;
+    }
+    bool take(const toml::node& node, std::map<int, std::string>& value, const About&, std::string& why) {
+        const auto* table = node.as_table();
+        if (table == nullptr) return false;
+        value.clear();
+        for (const auto& [key, element] : *table) {
+            const std::string word(key.str());
+            const bool is_number = !word.empty() && word.size() < 10 &&
+                                   word.find_first_not_of("0123456789") == std::string::npos;
+            const auto text = element.value_exact<std::string>();
+            if (!is_number || !text || text->empty()) {
+                why = fmt::format(" with {} = {}", word, got(element));
+                return false;
+            }
+            value[std::stoi(word)] = *text;
+        }
+        return true;
+    }
+    bool take(const toml::node& node, StationaryOption& value, const About&, std::string& why) {
+        using Kind = StationaryOption::Kind;
+        if (node.is_string()) {
+            const std::size_t i = choose(*node.value<std::string>(), {"estimated", "uniform"}, why);
+            value = {i == 0 ? Kind::estimated : Kind::uniform, {}};
+            return i < 2;
+        }
+        value.kind = Kind::given;
+        return take(node, value.weights, About("").at_least(0).filled(), why);
+    }
+
+    static std::size_t choose(const std::string& word, const std::vector<std::string>& choices,
+                              std::string& why) {
+        const auto found = std::find(choices.begin(), choices.end(), word);
+        if (found == choices.end())
+            if (const std::string near = nearest_key(word, choices); !near.empty())
+                why = fmt::format(", did you mean \"{}\"?", near);
+        return static_cast<std::size_t>(found - choices.begin());
+    }
+
+    std::string path_;
+    std::map<std::string, Place> places_;
+    std::vector<std::pair<Place, std::string>> problems_;
+};
+
+// --set a.b=value
+// -----------------------------------------------------------------------------------------------
+
+/// The value as a table { v = value } whose source is "--set". A bare word counts as a text.
+std::optional<toml::table> parse_value(const std::string& text, std::string& why) {
+    try {
+        return toml::parse("v = " + text, std::string_view(set_place));
+    } catch (const toml::parse_error& error) {
+        why = std::string(error.description());
+    }
+    const bool bare = !text.empty() && text.find_first_of("\"'[]{}=\n#") == std::string::npos;
+    if (!bare) return std::nullopt;
+    return toml::parse("v = " + toml_text(text), std::string_view(set_place));
+}
+
+void put(toml::node& at, std::span<const std::string> keys, const std::string& text, std::string& why) {
+    if (auto* list =
+            at.as_array()) { // [[trajectory]]: trajectory.0.stride for one, trajectory.stride for all
+        const std::string& word = keys.front();
+        const bool is_index =
+            keys.size() > 1 && word.size() < 9 && word.find_first_not_of("0123456789") == std::string::npos;
+        if (!is_index) {
+            for (toml::node& item : *list) put(item, keys, text, why);
+        } else if (const auto index = static_cast<std::size_t>(std::stol(word)); index < list->size()) {
+            put(*list->get(index), keys.subspan(1), text, why);
+        } else {
+            why = fmt::format("there are {} of them, counted from 0", list->size());
+        }
+        return;
+    }
+    auto* table = at.as_table();
+    if (table == nullptr) {
+        why = "not a section";
+        return;
+    }
+    if (keys.size() == 1) {
+        auto value = parse_value(text, why);
+        if (!value) return;
+        why.clear();
+        value->get("v")->visit([&](auto& node) { table->insert_or_assign(keys.front(), std::move(node)); });
+        return;
+    }
+    if (!table->contains(keys.front())) {
+        auto empty = parse_value("{}", why);
+        table->insert_or_assign(keys.front(), std::move(*empty->get_as<toml::table>("v")));
+    }
+    put(*table->get(keys.front()), keys.subspan(1), text, why);
+}
+
+void apply_setting(toml::table& root, const std::string& setting, Reader& reader) {
+    const Place place{true, 0, 0};
+    const std::size_t equal = setting.find('=');
+    const auto trim = [](std::string s) {
+        const auto first = s.find_first_not_of(" \t"), last = s.find_last_not_of(" \t");
+        return first == std::string::npos ? std::string() : s.substr(first, last - first + 1);
+    };
+    const std::string key = trim(setting.substr(0, equal));
+    if (equal == std::string::npos || key.empty())
+        return reader.complain(place, "", fmt::format("expected key=value, got {}", toml_text(setting)));
+    std::vector<std::string> keys{""};
+    for (const char c : key)
+        if (c == '.')
+            keys.emplace_back();
+        else
+            keys.back() += c;
+    std::string why;
+    put(root, keys, trim(setting.substr(equal + 1)), why);
+    if (!why.empty())
+        reader.complain(place, key, fmt::format("cannot be set to {} ({})", setting.substr(equal + 1), why));
+}
+
+// What one key alone cannot tell
+// -----------------------------------------------------------------------------------
+
+class CrossChecks {
+public:
+    CrossChecks(Reader& reader, Config& config, bool files)
+        : reader_(reader), config_(config), files_(files) {}
+
+    void run() {
+        if (config_.trajectories.empty())
+            reader_.complain("trajectory", "expected at least one [[trajectory]] section, got none");
+        for (std::size_t k = 0; k < config_.trajectories.size(); ++k) check(config_.trajectories[k], k);
+        if (files_ && !config_.trajectories.empty() && config_.present_trajectories().empty())
+            reader_.complain("trajectory", "none of the optional trajectory files is there");
+        check_sites();
+        check_msm();
+        if (config_.run.name.find_first_of("/\\") != std::string::npos)
+            reader_.complain("run.name",
+                             fmt::format("expected a name without slashes, got {}. Folders belong to "
+                                         "run.output",
+                                         toml_text(config_.run.name)));
+        if (config_.meso) {
+            const IVec3& cells = config_.meso->field_cells;
+            if (cells.minCoeff() == 0 && cells.maxCoeff() > 0)
+                reader_.complain("meso.field_cells",
+                                 "expected three numbers > 0, or [0, 0, 0] for no field, got " +
+                                     toml_of(cells));
+        }
+    }
+
+private:
+    void check(const TrajectorySection& t, std::size_t k) {
+        const std::string name = fmt::format("trajectory.{}", k);
+        if (t.end && *t.end <= t.discard)
+            reader_.complain(name + ".end_ps",
+                             fmt::format("expected more than discard_ps = {}, got {}", t.discard, *t.end));
+        if (!t.file.empty()) check_file(t.file, name + ".file", t.optional);
+        if (!t.cell_file.empty()) check_file(t.cell_file, name + ".cell_file", t.optional);
+    }
+
+    void check_file(const std::string& file, const std::string& key, bool optional) {
+        if (!files_) return;
+        std::string problem;
+        try {
+            const std::string path = config_.resolve(file);
+            if (!fs::exists(path))
+                problem = fmt::format("no such file (\"{}\"). Paths are relative to the input file", path);
+            else if (!fs::is_regular_file(path))
+                problem =
+                    fmt::format("not a file (\"{}\" is a folder or device). Name the file itself", path);
+        } catch (const InputError& error) {
+            problem = error.what();
+        }
+        if (problem.empty()) return;
+        if (optional)
+            config_.warnings.push_back(
+                fmt::format("{} is left out: {}", key.substr(0, key.rfind('.')), problem));
+        else
+            reader_.complain(key, problem);
+    }
+
+    void check_sites() {
+        const SiteSection& s = config_.sites;
+        if (s.source == SiteSource::structure) {
+            if (s.structure.empty())
+                reader_.complain("sites.structure",
+                                 "expected a structure file whose atoms are the sites, got nothing. "
+                                 "Name one, or set source = \"averaged\"");
+            else
+                check_file(s.structure, "sites.structure", false);
+        } else if (!s.structure.empty()) {
+            reader_.complain("sites.structure", "expected nothing beside source = \"averaged\", got " +
+                                                    toml_text(s.structure) + ". Remove one of them");
+        }
+    }
+
+    void check_msm() {
+        MarkovSection& m = config_.msm;
+        std::sort(m.lag_times.begin(), m.lag_times.end());
+        if (std::adjacent_find(m.lag_times.begin(), m.lag_times.end()) != m.lag_times.end())
+            reader_.complain("msm.lag_times_ps", "expected different lag times, got one of them twice");
+        if (m.lag_time != 0 &&
+            std::find(m.lag_times.begin(), m.lag_times.end(), m.lag_time) == m.lag_times.end())
+            reader_.complain("msm.lag_time_ps", fmt::format("expected 0 or one of lag_times_ps = {}, got {}",
+                                                            toml_of(m.lag_times), m.lag_time));
+        if (!(m.fit_window[0] < m.fit_window[1]))
+            reader_.complain("msm.fit_window_ps",
+                             "expected the begin before the end, got " + toml_of(m.fit_window));
+        else if (m.msd_max_lag != 0 && m.msd_max_lag < m.fit_window[1])
+            reader_.complain("msm.msd_max_lag_ps",
+                             fmt::format("expected at least the end of fit_window_ps, {}, got {}",
+                                         m.fit_window[1], m.msd_max_lag));
+        const auto ordered = [&](const char* key, double warn, double fail) {
+            if (fail < warn)
+                reader_.complain(
+                    std::string("msm.") + key,
+                    fmt::format("expected at least the threshold of the warning, {}, got {}", warn, fail));
+        };
+        ordered("timescale_fail", m.timescale_warn, m.timescale_fail);
+        ordered("ck_fail", m.ck_warn, m.ck_fail);
+        ordered("msd_fail", m.msd_warn, m.msd_fail);
+    }
+
+    Reader& reader_;
+    Config& config_;
+    bool files_;
+};
+
+} // namespace
+
+Config parse_config(const std::string& text, const std::string& path, const ReadConfigOptions& options) {
+    Config config;
+    config.path = path;
+    config.folder = fs::path(path).parent_path().string();
+
+    toml::table root;
+    try {
+        root = toml::parse(text, std::string_view(path));
+    } catch (const toml::parse_error& error) {
+        const auto& at = error.source().begin;
+        throw ConfigError({fmt::format("{}:{}:{}: expected TOML, got something else ({})", path, at.line,
+                                       at.column, error.description())});
+    }
+    Reader reader(path);
+    for (const std::string& setting : options.set) apply_setting(root, setting, reader);
+
+    const std::vector<std::string> sections{"run", "trajectory", "ions", "sites", "msm", "meso", "report"};
+    for (const auto& [key, value] : root) reader.unknown_key(key, value, "", sections);
+    reader.read_section(root.get("run"), "run", config.run);
+    if (const auto* list = root.get_as<toml::array>("trajectory")) {
+        config.trajectories.resize(list->size());
+        for (std::size_t k = 0; k < list->size(); ++k)
+            reader.read_section(list->get(k), fmt::format("trajectory.{}", k), config.trajectories[k]);
+    } else if (root.contains("trajectory")) {
+        config.trajectories.resize(1);
+        reader.read_section(root.get("trajectory"), "trajectory.0", config.trajectories[0]);
+    }
+    reader.read_section(root.get("ions"), "ions", config.ions);
+    reader.read_section(root.get("sites"), "sites", config.sites);
+    reader.read_section(root.get("msm"), "msm", config.msm);
+    if (root.contains("meso")) reader.read_section(root.get("meso"), "meso", config.meso.emplace());
+    reader.read_section(root.get("report"), "report", config.report);
+
+    CrossChecks(reader, config, options.files_must_exist).run();
+    reader.throw_problems();
+
+    if (config.run.name.empty()) config.run.name = fs::path(path).stem().string();
+    if (config.run.output.empty()) config.run.output = "runs/" + config.run.name;
+    return config;
+}
+
+Config read_config(const std::string& path, const ReadConfigOptions& options) {
+    if (fs::is_directory(path))
+        throw InputError(
+            fmt::format("{}: expected an input file, got a folder. Name the .toml file in it", path));
+    return parse_config(read_text_file(path), path, options);
+}
+
+} // namespace mesolith

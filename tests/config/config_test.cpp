@@ -1,0 +1,345 @@
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "mesolith/config/config.hpp"
+
+#include "support/catch.hpp"
+
+using namespace mesolith;
+
+namespace {
+
+const char* const smallest = R"(
+[[trajectory]]
+file = "a.xyz"
+[sites]
+structure = "a.POSCAR"
+)";
+
+Config parse(const std::string& text, std::vector<std::string> set = {}) {
+    return parse_config(text, "folder/in.toml", {std::move(set), false});
+}
+
+std::vector<std::string> problems_of(const std::string& text, std::vector<std::string> set = {},
+                                     bool files = false) {
+    try {
+        (void)parse_config(text, "in.toml", {std::move(set), files});
+    } catch (const ConfigError& error) {
+        CHECK(error.exit_code() == ExitCode::bad_input);
+        return error.problems();
+    }
+    return {};
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+TEST_CASE("an input with the two needed keys has the defaults for all others", "[config]") {
+    const Config c = parse(smallest);
+    CHECK(c.run.name == "in");
+    CHECK(c.run.output == "runs/in");
+    REQUIRE(c.trajectories.size() == 1);
+    CHECK(c.trajectories[0].file == "a.xyz");
+    CHECK(c.ions.mobile == std::vector<std::string>{"Li"});
+    CHECK(c.msm.lag_times == std::vector<double>{1, 2, 5, 10, 20});
+    CHECK(c.msm.longest_msd_lag() == 40);
+    CHECK_FALSE(c.meso);
+    CHECK(c.resolve("a.xyz") == "folder/a.xyz");
+    CHECK(c.resolve("/b/a.xyz") == "/b/a.xyz");
+    CHECK(c.resolve("../a.xyz") == "a.xyz");
+}
+
+TEST_CASE("each kind of value arrives where it belongs", "[config]") {
+    const Config c = parse(R"(
+[run]
+name = "x"
+output = "o"
+seed = 7
+[[trajectory]]
+file = "a.dump"
+format = "lammps-dump"
+types = { 1 = "Li", 3 = "Si" }
+timestep_ps = 0.001
+wrapping = "unwrapped"
+end_ps = 50
+[[trajectory]]
+file = "b.dump"
+stride = 5
+optional = true
+[ions]
+drift = "com"
+[sites]
+source = "averaged"
+repetition = [3, 2, 1]
+folding = "none"
+assignment = "core"
+core_radius_per_orbit_angstrom = [0.9, 1]
+[msm]
+lag_times_ps = [5, 1, 2.5]
+lag_time_ps = 2.5
+estimator = "column"
+stationary = [1, 2.5]
+fit_window_ps = [2, 8]
+ck_chain_lengths = [2, 3]
+[meso]
+size = [1, 2, 3]
+unit = "um"
+[report]
+enabled = false
+)");
+    CHECK(c.run.seed == 7);
+    REQUIRE(c.trajectories.size() == 2);
+    CHECK(c.trajectories[0].types == std::map<int, std::string>{{1, "Li"}, {3, "Si"}});
+    CHECK(c.trajectories[0].timestep == 0.001);
+    CHECK_FALSE(c.trajectories[0].frame_interval);
+    CHECK(c.trajectories[0].wrapping == WrappingOption::unwrapped);
+    CHECK(c.trajectories[0].end == 50.0);
+    CHECK(c.trajectories[1].stride == 5);
+    CHECK(c.trajectories[1].optional);
+    CHECK(c.ions.drift == Drift::com);
+    CHECK(c.sites.source == SiteSource::averaged);
+    CHECK(c.sites.repetition == IVec3(3, 2, 1));
+    CHECK(c.sites.folding == Folding::none);
+    CHECK(c.sites.assignment == Assignment::core);
+    CHECK(c.sites.core_radius_per_orbit == std::vector<double>{0.9, 1});
+    CHECK(c.msm.lag_times == std::vector<double>{1, 2.5, 5});
+    CHECK(c.msm.estimator == Estimator::column);
+    CHECK(c.msm.stationary == StationaryOption{StationaryOption::Kind::given, {1, 2.5}});
+    CHECK(c.msm.fit_window == std::array<double, 2>{2, 8});
+    CHECK(c.msm.chain_lengths == std::vector<std::int64_t>{2, 3});
+    REQUIRE(c.meso);
+    CHECK(c.meso->size == Vec3(1, 2, 3));
+    CHECK(c.meso->unit == LengthUnit::um);
+    CHECK_FALSE(c.report.enabled);
+}
+
+TEST_CASE("a single [trajectory] is a list of one", "[config]") {
+    CHECK(parse("[trajectory]\nfile = \"a.xyz\"\n[sites]\nsource = \"averaged\"").trajectories.size() == 1);
+}
+
+TEST_CASE("all problems are reported at once, each with its line, in the order of the file",
+          "[config][bad]") {
+    const auto found = problems_of("[run]\n"
+                                   "sed = 1\n"
+                                   "threads = -1\n"
+                                   "[[trajectory]]\n"
+                                   "stride = 0.5\n"
+                                   "types = { Li = 1 }\n"
+                                   "[sites]\n"
+                                   "structure = \"s\"\n"
+                                   "assignment = \"cores\"\n"
+                                   "[msm]\n"
+                                   "lag_times_ps = [1, \"two\"]\n"
+                                   "fit_window_ps = [5]\n"
+                                   "bootstrap_samples = 1\n"
+                                   "[mseo]\n");
+    const std::vector<std::string> expected{
+        "in.toml:2:1: run.sed: unknown key, did you mean \"seed\"? Known: name, output, seed, threads",
+        "in.toml:3:11: run.threads: expected a whole number from 0 to 1024, got -1",
+        "in.toml:4:1: trajectory.0.file: expected a text, got nothing",
+        "in.toml:5:10: trajectory.0.stride: expected a whole number >= 1, got 0.5",
+        "in.toml:6:9: trajectory.0.types: expected a table from type numbers to elements, got a table with "
+        "Li = 1",
+        "in.toml:9:14: sites.assignment: expected \"nearest\" or \"core\", got the text \"cores\", did you "
+        "mean "
+        "\"core\"?",
+        "in.toml:11:16: msm.lag_times_ps: expected a list of numbers > 0, got a list of 2 with the text "
+        "\"two\" at "
+        "position 2",
+        "in.toml:12:17: msm.fit_window_ps: expected a list of 2 numbers >= 0, got a list of 1",
+        "in.toml:13:21: msm.bootstrap_samples: expected a whole number from 2 to 100000, got 1",
+        "in.toml:14:2: mseo: unknown section, did you mean \"meso\"? Known: run, trajectory, ions, sites, "
+        "msm, meso, "
+        "report",
+    };
+    CHECK(found == expected);
+}
+
+TEST_CASE("broken TOML is reported with file, line and column", "[config][bad]") {
+    const auto found = problems_of("[run]\nname = \"x\n");
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].rfind("in.toml:2:", 0) == 0);
+    CHECK(contains(found[0], "expected TOML"));
+    REQUIRE(problems_of("[run]\nname = 'x'\nname = 'y'\n").size() == 1);
+}
+
+TEST_CASE("values that contradict each other are refused", "[config][bad]") {
+    const std::string base = smallest;
+    const auto refused = [&](const std::string& setting, const std::string& part) {
+        const auto found = problems_of(base, {setting});
+        REQUIRE(found.size() == 1);
+        CAPTURE(found[0]);
+        CHECK(contains(found[0], part));
+    };
+    refused("msm.lag_time_ps=3",
+            "msm.lag_time_ps: expected 0 or one of lag_times_ps = [1, 2, 5, 10, 20], got 3");
+    refused("msm.lag_times_ps=[1,1]", "one of them twice");
+    refused("msm.fit_window_ps=[5,5]", "expected the begin before the end");
+    refused("msm.msd_max_lag_ps=10", "at least the end of fit_window_ps, 20, got 10");
+    refused("msm.ck_fail=0.5", "msm.ck_fail");
+    refused("trajectory.end_ps=0.001", ""); // alone it is fine ...
+    CHECK(problems_of(base, {"trajectory.end_ps=1"}).empty());
+}
+
+TEST_CASE("numbers that are not finite are refused", "[config][bad]") {
+    CHECK(problems_of(smallest, {"sites.max_strain=nan"}).size() == 1);
+    CHECK(problems_of(smallest, {"trajectory.discard_ps=inf"}).size() == 1);
+}
+
+TEST_CASE("files that are missing are problems at their line", "[config][bad]") {
+    const auto found =
+        problems_of("[[trajectory]]\nfile = \"no_such.xyz\"\n[sites]\nstructure = \".\"\n", {}, true);
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].rfind("in.toml:2:8: trajectory.0.file: no such file (\"no_such.xyz\")", 0) == 0);
+    CHECK(contains(found[1], "in.toml:4:13: sites.structure: not a file"));
+}
+
+TEST_CASE("an optional trajectory that is missing is skipped with a warning", "[config]") {
+    const auto folder = std::filesystem::temp_directory_path() / "mesolith_config_test";
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "there.xyz") << "1\n";
+    const std::string text =
+        "[[trajectory]]\nfile = \"there.xyz\"\n[[trajectory]]\nfile = \"gone.xyz\"\noptional = "
+        "true\n[[trajectory]]\nfile = \"${MESOLITH_TEST_UNSET}/x\"\noptional = "
+        "true\n[sites]\nsource = \"averaged\"\n";
+    const Config c = parse_config(text, (folder / "in.toml").string());
+    CHECK(c.trajectories.size() == 3);
+    CHECK(c.present_trajectories().size() == 1);
+    REQUIRE(c.warnings.size() == 2);
+    CHECK(contains(c.warnings[0], "trajectory.1 is left out: no such file"));
+    CHECK(contains(c.warnings[1], "MESOLITH_TEST_UNSET is not set"));
+    std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("environment variables in file names are replaced", "[config]") {
+    ::setenv("MESOLITH_TEST_DIR", "/data/li", 1);
+    CHECK(parse(smallest).resolve("${MESOLITH_TEST_DIR}/a.xyz") == "/data/li/a.xyz");
+    ::unsetenv("MESOLITH_TEST_DIR");
+    CHECK_THROWS_AS(parse(smallest).resolve("${MESOLITH_TEST_DIR}/a.xyz"), InputError);
+    CHECK(parse(smallest).resolve("$notavariable") == "folder/$notavariable");
+}
+
+TEST_CASE("--set wins over the file and goes through the same checks", "[config]") {
+    const Config c =
+        parse(smallest, {"msm.lag_times_ps=[1,2]", "run.name=\"n\"", "sites.assignment=core",
+                         "trajectory.stride=3", "meso.n_walkers=50", "sites.structure = b.POSCAR"});
+    CHECK(c.msm.lag_times == std::vector<double>{1, 2});
+    CHECK(c.run.name == "n");
+    CHECK(c.sites.assignment == Assignment::core);
+    CHECK(c.trajectories[0].stride == 3);
+    REQUIRE(c.meso);
+    CHECK(c.meso->n_walkers == 50);
+    CHECK(c.sites.structure == "b.POSCAR");
+    // The last of two wins.
+    CHECK(parse(smallest, {"run.seed=3", "run.seed=4"}).run.seed == 4);
+}
+
+TEST_CASE("--set reaches one or all of several trajectories", "[config]") {
+    const std::string two =
+        "[[trajectory]]\nfile='a'\n[[trajectory]]\nfile='b'\n[sites]\nsource='averaged'\n";
+    const Config one = parse(two, {"trajectory.1.stride=2"});
+    CHECK(one.trajectories[0].stride == 1);
+    CHECK(one.trajectories[1].stride == 2);
+    const Config all = parse(two, {"trajectory.discard_ps=4"});
+    CHECK(all.trajectories[0].discard == 4);
+    CHECK(all.trajectories[1].discard == 4);
+    const auto found = problems_of(two, {"trajectory.2.stride=2"});
+    REQUIRE(found.size() == 1);
+    CHECK(contains(found[0], "there are 2 of them"));
+}
+
+TEST_CASE("problems of --set name --set and the key", "[config][bad]") {
+    CHECK(problems_of(smallest, {"msm.lagtimes_ps=[1]"})
+              .at(0)
+              .rfind("--set: msm.lagtimes_ps: unknown key, did you mean "
+                     "\"lag_times_ps\"?",
+                     0) == 0);
+    CHECK(problems_of(smallest, {"run.seed=x"}).at(0) ==
+          "--set: run.seed: expected a whole number >= 0, got the text \"x\"");
+    CHECK(problems_of(smallest, {"nosection.seed=1"}).at(0).rfind("--set: nosection: unknown section", 0) ==
+          0);
+    CHECK(problems_of(smallest, {"run.seed"}).at(0) == "--set: expected key=value, got \"run.seed\"");
+    CHECK(problems_of(smallest, {"msm.lag_times_ps=[1,"})
+              .at(0)
+              .rfind("--set: msm.lag_times_ps: cannot be set", 0) == 0);
+    CHECK(problems_of(smallest, {"run.seed.x=1"}).at(0).rfind("--set: run.seed.x", 0) !=
+          0); // run.seed is made a table
+    CHECK(problems_of(smallest, {"trajectory=1"}).size() == 1);
+}
+
+TEST_CASE("the printed options read back to the same options", "[config]") {
+    const std::string full = R"(
+[run]
+name = "odd \"name\" \\ \u00e4"
+[[trajectory]]
+file = "${X}/a b.dump"
+types = { 1 = "Li", 2 = "Si" }
+frame_interval_ps = 0.05
+[[trajectory]]
+file = "b"
+end_ps = 1e-3
+discard_ps = 1e-4
+[ions]
+mobile = ["Li", "Na"]
+[sites]
+structure = "s"
+core_radius_per_orbit_angstrom = [0.1, 0.30000000000000004]
+[msm]
+stationary = [0.1, 2]
+[meso]
+total_time_ps = 1e300
+)";
+    for (const std::string& text : {std::string(smallest), full, full + "n_walkers = 3\n"}) {
+        const std::string printed = to_toml(parse(text));
+        CAPTURE(printed);
+        const Config again = parse_config(printed, "elsewhere/other.toml", {{}, false});
+        CHECK(to_toml(again) == printed);
+        CHECK(again.run.name == parse(text).run.name);
+    }
+    CHECK(to_toml(parse(full)) != to_toml(parse(smallest)));
+}
+
+TEST_CASE("results of a stage depend on its own keys and not on names or threads", "[config]") {
+    const Config a = parse(smallest, {"run.threads=1", "run.name=a"});
+    const Config b = parse(smallest, {"run.threads=2", "run.name=b", "msm.bootstrap_samples=7"});
+    CHECK(stage_options(a, "sites") == stage_options(b, "sites"));
+    CHECK(stage_options(a, "msm") != stage_options(b, "msm"));
+    CHECK(stage_options(a, "meso") == stage_options(b, "meso"));
+    // The lags of the MSD are measured while mapping.
+    CHECK(stage_options(a, "sites") != stage_options(parse(smallest, {"msm.fit_window_ps=[1,2]"}), "sites"));
+    CHECK(stage_options(a, "msm") != stage_options(parse(smallest, {"run.seed=9"}), "msm"));
+    CHECK_THROWS_AS(stage_options(a, "cooking"), DataError);
+}
+
+TEST_CASE("the template is a valid input", "[config]") {
+    const Config c = parse(config_template());
+    CHECK(c.sites.assignment == Assignment::core);
+    CHECK(c.meso);
+}
+
+TEST_CASE("docs/config.md is what --config-reference prints", "[config]") {
+    std::ifstream file(MESOLITH_SOURCE_DIR "/docs/config.md");
+    std::stringstream page;
+    page << file.rdbuf();
+    CHECK(page.str() == config_reference());
+}
+
+TEST_CASE("every key of the printed options stands in the reference page", "[config]") {
+    const std::string page = config_reference();
+    std::istringstream lines(to_toml(parse(smallest, {"meso.n_walkers=5"})));
+    std::size_t keys = 0;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.empty() || line[0] == '[') continue;
+        if (line.rfind("# ", 0) == 0) line = line.substr(2);
+        const std::string key = line.substr(0, line.find_first_of(" :"));
+        CAPTURE(key);
+        CHECK(contains(page, "| `" + key + "` |"));
+        ++keys;
+    }
+    CHECK(keys > 50);
+}
