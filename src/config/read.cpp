@@ -88,8 +88,8 @@ public:
         const std::string near = nearest_key(word, known);
         const Place place = key.source().begin.line > 0 ? place_of(key.source()) : place_of(value.source());
         complain(place, section.empty() ? word : section + "." + word,
-                 fmt::format("unknown {}{}. Known: {}", section.empty() ? "section" : "key",
-                             near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near),
+                 fmt::format("unknown {}{} Known: {}", section.empty() ? "section" : "key",
+                             near.empty() ? "." : fmt::format(", did you mean \"{}\"?", near),
                              fmt::join(known, ", ")));
     }
 
@@ -327,7 +327,7 @@ public:
             reader_.complain("trajectory", "none of the optional trajectory files is there");
         check_sites();
         check_msm();
-        if (config_.run.name.find_first_of("/\\") != std::string::npos)
+        if (config_.run.name.find('/') != std::string::npos)
             reader_.complain("run.name",
                              fmt::format("expected a name without slashes, got {}. Folders belong to "
                                          "run.output",

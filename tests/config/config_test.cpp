@@ -182,8 +182,9 @@ TEST_CASE("values that contradict each other are refused", "[config][bad]") {
     refused("msm.fit_window_ps=[5,5]", "expected the begin before the end");
     refused("msm.msd_max_lag_ps=10", "at least the end of fit_window_ps, 20, got 10");
     refused("msm.ck_fail=0.5", "msm.ck_fail");
-    refused("trajectory.end_ps=0.001", ""); // alone it is fine ...
     CHECK(problems_of(base, {"trajectory.end_ps=1"}).empty());
+    CHECK(problems_of(base, {"trajectory.end_ps=1", "trajectory.discard_ps=1"}).size() == 1);
+    refused("run.name=a/b", "run.name: expected a name without slashes");
 }
 
 TEST_CASE("numbers that are not finite are refused", "[config][bad]") {
