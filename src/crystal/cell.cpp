@@ -1,6 +1,7 @@
 #include "mesolith/crystal/cell.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include <Eigen/LU>
 #include <fmt/format.h>
@@ -79,6 +80,10 @@ Cell::Cell(const Mat3& rows) : rows_(rows) {
     // the Voronoi cell.
     const double radius = 0.5 * (1 - 1e-9) * reduced_.rowwise().norm().minCoeff();
     safe_radius2_ = radius * radius;
+    // In a rectangular cell a rounded image is always the nearest.
+    const Mat3 gram = reduced_ * reduced_.transpose();
+    const double skew = std::abs(gram(0, 1)) + std::abs(gram(0, 2)) + std::abs(gram(1, 2));
+    if (skew <= 1e-12 * gram.diagonal().minCoeff()) safe_radius2_ = std::numeric_limits<double>::infinity();
 }
 
 Vec3 Cell::perpendicular_width() const {
