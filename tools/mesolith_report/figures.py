@@ -1,0 +1,453 @@
+"""One function per picture: arrays of a run in, (title, figure, caption) out. The title says the finding."""
+import math
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .canvas import (AXIS_COLOURS, BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, RED, SERIES, log_axis, panels)
+from .numbers import (AXES, axis_lengths, duration, exact, grouped, is_number, joined, percent, plain, with_error)
+from .run import Missing
+
+
+def cells_of(run):
+    msm = run.need("msm")
+    return [msm[path] if path in msm else None for path in ("basis/cell", "basis/simulated_cell")]
+
+
+def axis_title(axis, lengths):
+    return f"{axis} ({lengths[axis]:.2f} Å axis)" if axis in lengths else axis
+
+
+def band(axes, x, y, error, colour, label=None, style="-", alpha=0.18, width=1.6):
+    """Line with one standard error around it."""
+    line, = axes.plot(x, y, style, color=colour, label=label, linewidth=width)
+    if error is not None:
+        axes.fill_between(x, y - error, y + error, color=colour, alpha=alpha, linewidth=0)
+    return line
+
+
+# --- mapping -------------------------------------------------------------------------------------------------------
+
+def occupancy(run):
+    """Per site of the simulated cell: (orbit of each, occupancy of each, names of orbits); replicas weighted by frames."""
+    sites = run.need("sites")
+    base, orbit = sites["sites/base"], np.asarray(sites["sites/orbit"])
+    names = [str(name).split(".")[0] for name in sites["sites/name"]]
+    orbit_names = {int(o): names[i] for i, o in reversed(list(enumerate(orbit)))}
+    total, weight = 0.0, 0.0
+    for k in sites.members("trajectories"):
+        frames = float(sites.attr(f"trajectories/{k}", "n_frames"))
+        total = total + frames * sites[f"trajectories/{k}/diagnostics/occupancy"]
+        weight += frames
+    if not weight:
+        raise Missing("sites.h5 holds no occupancies")
+    return orbit[base], total / weight, orbit_names
+
+
+def site_occupancy(run):
+    orbit, occupied, names = occupancy(run)
+    kinds = sorted(names)
+    figure, axes = panels(1, 3.0 if len(kinds) < 9 else 3.4, bottom=0.165, top=0.885)
+    ax = axes[0, 0]
+    means = [occupied[orbit == kind].mean() for kind in kinds]
+    jitter = np.random.default_rng(0)
+    for place, kind in enumerate(kinds):
+        values = occupied[orbit == kind]
+        spread = jitter.uniform(-0.28, 0.28, len(values)) if len(values) > 1 else np.zeros(1)
+        ax.plot(place + spread, values, "o", markersize=3.5 if len(values) < 200 else 2, alpha=0.55,
+                color=SERIES[place % len(SERIES)], markeredgewidth=0)
+        ax.plot([place - 0.36, place + 0.36], [means[place]] * 2, color=INK, linewidth=2)
+        ax.annotate(f"{means[place]:.3f}", (place + 0.38, means[place]), fontsize=8.5, va="center")
+    ax.axhline(1, color=GREY, linewidth=1, linestyle="--")
+    ax.set_xticks(range(len(kinds)), [f"{names[kind]}\n{int((orbit == kind).sum())} sites" for kind in kinds])
+    ax.set_xlim(-0.55, len(kinds) - 0.3)
+    ax.grid(axis="x", visible=False)
+    ax.set_ylabel("mean ions per site")
+    ax.legend(handles=[Line2D([], [], marker="o", linestyle="", color=GREY, label="one site of the simulated cell"),
+                       Line2D([], [], color=INK, linewidth=2, label="mean of the kind (number beside it)"),
+                       Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="always one ion")],
+              loc="lower center", ncol=3, bbox_to_anchor=(0.5, 1.02), borderaxespad=0)
+    empty = int((occupied == 0).sum())
+    lowest, highest = int(np.argmin(means)), int(np.argmax(means))
+    if len(kinds) == 1:
+        title = f"All sites are of one kind; each holds {means[0]:.3f} ions on average"
+    else:
+        title = (f"Mean occupancy runs from {means[lowest]:.3f} ({names[kinds[lowest]]}) to {means[highest]:.3f} "
+                 f"({names[kinds[highest]]})")
+    if empty:
+        title += f"; {empty} sites were never visited"
+    caption = ("Time-averaged number of ions on each site, grouped by kind (symmetry orbit). Sites of one kind should scatter closely around "
+               "their mean; a site far from it points to too short a run or a wrong site list.")
+    return title, figure, caption
+
+
+def pooled_diagnostics(run):
+    """Diagnostics of all trajectories as one: histogram, quantiles at their levels, sums and worst values."""
+    sites = run.need("sites")
+    members = sites.members("trajectories")
+    if not members:
+        raise Missing("sites.h5 holds no trajectories")
+    all_attributes, frames, histogram = [], [], None
+    for k in members:
+        path = f"trajectories/{k}/diagnostics"
+        all_attributes.append(sites.attributes(path))
+        frames.append(float(sites.attr(f"trajectories/{k}", "n_frames")))
+        counts = np.asarray(sites[path + "/distance_histogram"], dtype=float)
+        if histogram is None:
+            histogram = counts
+        else:
+            size = max(len(histogram), len(counts))
+            histogram = np.pad(histogram, (0, size - len(histogram))) + np.pad(counts, (0, size - len(counts)))
+    width = sites.attr(f"trajectories/{members[0]}/diagnostics/distance_histogram", "bin")
+    return all_attributes, np.array(frames), histogram, float(width)
+
+
+def histogram_quantile(histogram, width, level):
+    cumulative = np.cumsum(histogram) / histogram.sum()
+    index = int(np.searchsorted(cumulative, level))
+    before = cumulative[index - 1] if index else 0.0
+    return width * (index + (level - before) / max(cumulative[index] - before, 1e-300))
+
+
+def mapping(run):
+    attributes, _, histogram, width = pooled_diagnostics(run)
+    half = min(float(a.get("half_site_distance", math.nan)) for a in attributes)
+    median, p95, p99 = (histogram_quantile(histogram, width, level) for level in (0.5, 0.95, 0.99))
+    figure, axes = panels(2, 3.3, bottom=0.16, top=0.88, wspace=0.24)
+    left, right = axes[0]
+    last = int(np.flatnonzero(histogram)[-1]) + 1
+    x = width * (np.arange(last) + 0.5)
+    left.fill_between(x, histogram[:last] / histogram.sum() / width, step="mid", color=BLUE, alpha=0.35, linewidth=0)
+    left.step(x, histogram[:last] / histogram.sum() / width, where="mid", color=BLUE, linewidth=1.2)
+    top = left.get_ylim()[1]
+    for value, label in ((median, "50 %"), (p95, "95 %"), (p99, "99 %")):
+        left.axvline(value, color=INK, linewidth=1, linestyle=":")
+        left.text(value, top * 0.02, label, rotation=90, va="bottom", ha="right", fontsize=8.5)
+    if is_number(half):
+        left.axvline(half, color=RED, linewidth=1.4)
+        left.text(half * 1.012, top * 0.985, "half the smallest\nsite distance", color=RED, va="top", ha="left", fontsize=8.5)
+    left.set(xlabel="distance of an ion to its nearest site (Å)", ylabel="probability density (1/Å)", ylim=(0, top),
+             xlim=(0, max(x[-1], 1.4 * half) if is_number(half) else x[-1]))
+    left.set_title("Distance to the nearest site", loc="left")
+
+    msm = run.msm
+    back_share, early = None, ""
+    if msm is not None and "recrossings/waiting_time" in msm:
+        upper, back, every = (np.asarray(msm[f"recrossings/{name}"], dtype=float) for name in ("waiting_time", "back_by_wait", "all_by_wait"))
+        lower = np.concatenate([[upper[0] * upper[0] / upper[1] if len(upper) > 1 else upper[0] / 2], upper[:-1]])
+        centre, spans = np.sqrt(lower * upper), upper - lower
+        right.bar(lower, every, width=spans, align="edge", color=PALE, edgecolor="white", label="next hop goes elsewhere")
+        right.bar(lower, back, width=spans, align="edge", color=ORANGE, edgecolor="white", label="next hop goes straight back")
+        log_axis(right.xaxis, few=True)
+        right.set_xlim(lower[0], upper[max(np.flatnonzero(every)[-1] if every.any() else 0, 1)])
+        right.set(xlabel="wait before the next hop (ps)", ylabel="hops")
+        right.set_title("What the next hop does", loc="left")
+        right.legend(loc="upper right")
+        jumps, undone = float(msm.attr("recrossings", "jumps")), float(msm.attr("recrossings", "back"))
+        if jumps and back.sum():
+            back_share = undone / jumps
+            early = f", half of them within {plain(centre[int(np.searchsorted(np.cumsum(back), back.sum() / 2))], 2)} ps"
+    else:
+        right.text(0.5, 0.5, "recrossings: not in this run", ha="center", transform=right.transAxes, color=GREY)
+        right.set_axis_off()
+    fits = is_number(half) and p99 <= half
+    title = (f"99 % of ion positions lie within {p99:.2f} Å of a site"
+             + (f" ({'inside' if fits else 'beyond'} half the site distance, {half:.2f} Å)" if is_number(half) else ""))
+    if back_share is not None:
+        title += f"; {percent(back_share, 0)} of hops go straight back{early}"
+    caption = ("Left: how far ions sit from the site they are mapped to; a shoulder beyond the red line means that the site list misses places where ions "
+               "stay. Right: how long an ion waits before its next hop, and whether that hop undoes the last one; fast returns are recrossings, "
+               "which a lag time has to outlast.")
+    return title, figure, caption
+
+
+# --- mean square displacement and D --------------------------------------------------------------------------------
+
+def msd(run):
+    file = run.need("msm")
+    time, raw, raw_error = file["msd/time"], file["msd/raw"], file["msd/raw_error"]
+    lengths = axis_lengths(*cells_of(run))
+    fit, fit_error, intercept = (file[f"msd/fit/{name}"] for name in ("D", "error", "intercept"))
+    window = np.asarray(file.attr("msd/fit", "window_ps"), dtype=float)
+    figure, axes = panels(3, 3.5, left=0.07, right=0.985, bottom=0.145, top=0.79, wspace=0.22)
+    for a, ax in enumerate(axes[0]):
+        ax.axvspan(*window, color="#f2efe4", zorder=0)
+        handles = [band(ax, time, raw[:, a], raw_error[:, a], BLUE, "trajectory")]
+        if "msd/projected" in file:
+            handles.append(band(ax, time, file["msd/projected"][:, a], file["msd/projected_error"][:, a], ORANGE, "moved onto sites"))
+        if "msd/model" in file:
+            model_time = file["msd/model_time"]
+            shown = model_time <= time[-1] * 1.0001
+            model, model_error = file["msd/model"][shown, a], file["msd/model_error"][shown, a]
+            handles.append(ax.errorbar(model_time[shown], model, yerr=model_error, fmt="s", markersize=3.5, color=GREEN, linewidth=1,
+                                       label="Markov model"))
+        line = np.array([window[0], window[1]])
+        handles += ax.plot(line, intercept[a] + 2 * fit[a] * line, color=INK, linestyle="--", linewidth=1.3, label="line fitted to the trajectory")
+        ax.set_xlim(0, time[-1])
+        ax.set_ylim(0, None)
+        ax.set_title(f"{axis_title(AXES[a], lengths)}\nslope/2 = {with_error(fit[a], fit_error[a])} Å²/ps", loc="left", fontsize=9.5)
+        ax.set_xlabel("time (ps)")
+    axes[0, 0].set_ylabel("mean square displacement (Å²)")
+    figure.legend(handles=handles + [Patch(color="#f2efe4", label="fit window")], loc="upper center", ncol=5, columnspacing=1.5)
+    fast, slow = int(np.argmax(fit)), int(np.argmin(fit))
+    difference = math.hypot(fit_error[fast], fit_error[slow])
+    if fit[fast] - fit[slow] < 3 * difference:
+        title = "Li spreads equally fast along x, y and z within the errors"
+    elif fit[slow] > 0:
+        title = (f"Li spreads fastest along {axis_title(AXES[fast], lengths)}, "
+                 f"{plain(fit[fast] / fit[slow], 2)} times as fast as along {AXES[slow]}")
+    else:
+        title = f"Li spreads fastest along {axis_title(AXES[fast], lengths)}"
+    caption = (f"Mean square displacement per axis with one standard error. The slope between {exact(window[0])} and {exact(window[1])} ps gives 2 D; "
+               "the offset of the trajectory above the other curves is rattling around sites. The model must run parallel to the trajectory.")
+    return title, figure, caption
+
+
+def diffusivity_by_lag(run):
+    file, lags = run.need("msm"), run.lags
+    tau = np.array([lag.lag_time for lag in lags])
+    values = np.array([np.diag(lag.D) for lag in lags])
+    errors = np.array([np.diag(lag.error) for lag in lags])
+    lengths = axis_lengths(*cells_of(run))
+    chosen = run.chosen.index
+    fit, fit_error = file["msd/fit/D"], file["msd/fit/error"]
+    figure, axes = panels(3, 3.2, left=0.085, right=0.985, bottom=0.16, top=0.82, wspace=0.33)
+    for a, ax in enumerate(axes[0]):
+        ax.axhspan(fit[a] - fit_error[a], fit[a] + fit_error[a], color=BLUE, alpha=0.16, linewidth=0)
+        ax.axhline(fit[a], color=BLUE, linewidth=1.2, label="slope of the trajectory's MSD")
+        ax.errorbar(tau, values[:, a], yerr=errors[:, a], fmt="o-", color=INK, linewidth=1.2, capsize=2.5, label="exact D of the Markov model")
+        ax.plot(tau[chosen], values[chosen, a], "o", markersize=10, markerfacecolor="none", markeredgecolor=RED, markeredgewidth=1.6,
+                label="chosen lag")
+        log_axis(ax.xaxis)
+        ax.set_ylim(0, None)
+        ax.set_title(axis_title(AXES[a], lengths), loc="left")
+        ax.set_xlabel("lag time τ (ps)")
+    axes[0, 0].set_ylabel("D (Å²/ps)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncol=3)
+    sentence = str(file.attr("/", "agreement_sentence", "")).strip()
+    title = sentence.rstrip(".") if sentence else "Diffusivity of the model against its lag time"
+    caption = ("At a short lag the model takes each recrossing for an independent step and D comes out too high or too low; where the "
+               "points stop moving and enter the blue band the model is Markovian for transport. Bars and band: one standard error.")
+    return title, figure, caption
+
+
+def convergence(run):
+    file = run.need("msm")
+    time, values, errors = file["convergence/duration"], file["convergence/D"], file["convergence/error"]
+    if len(time) < 2:
+        raise Missing("one point is no curve: the trajectory is too short to be cut")
+    lengths = axis_lengths(*cells_of(run))
+    figure, axes = panels(3, 2.9, left=0.085, right=0.985, bottom=0.17, top=0.90, wspace=0.33)
+    in_ns = time[-1] >= 2000
+    scale = 1e-3 if in_ns else 1.0
+    for a, ax in enumerate(axes[0]):
+        ax.axhspan(values[-1, a] - errors[-1, a], values[-1, a] + errors[-1, a], color=PALE, alpha=0.6, linewidth=0)
+        ax.errorbar(time * scale, values[:, a], yerr=errors[:, a], fmt="o-", color=AXIS_COLOURS[a], capsize=2.5, linewidth=1.2)
+        ax.set_ylim(0, None)
+        ax.set_xlim(0, None)
+        ax.set_title(axis_title(AXES[a], lengths), loc="left")
+        ax.set_xlabel(f"length of trajectory used ({'ns' if in_ns else 'ps'})")
+    axes[0, 0].set_ylabel("D (Å²/ps)")
+    half = int(np.argmin(np.abs(time - time[-1] / 2)))
+    moved = np.abs(values[half] - values[-1])
+    relative = float(np.max(moved / np.maximum(np.abs(values[-1]), 1e-300)))
+    # half of the data is inside the whole: the variance of the difference is that of the half minus that of the whole
+    expected = np.sqrt(np.maximum(errors[half] ** 2 - errors[-1] ** 2, 0.25 * errors[-1] ** 2))
+    steady = bool(np.all(moved <= 2 * expected))
+    title = (f"Doubling the trajectory from {duration(time[half])} moved D by at most {percent(relative, 0)}, "
+             + ("as its error bars allow" if steady else "more than its error bars allow: the run is too short"))
+    caption = (f"D at the chosen lag ({exact(run.chosen.lag_time)} ps) from the first part of the data. The grey band is the final value with its standard error; "
+               "a curve still on the move says that more MD is needed along that axis.")
+    return title, figure, caption
+
+
+# --- is it Markovian -----------------------------------------------------------------------------------------------
+
+def _timescale_panel(ax, tau, values, errors, chosen_time, heading):
+    finite = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    for mode in range(finite.shape[1]):
+        y = finite[:, mode]
+        if np.all(np.isnan(y)):
+            continue
+        error = np.nan_to_num(np.where(np.isfinite(errors[:, mode]), errors[:, mode], 0.0))
+        ax.plot(tau, y, "o-", markersize=4, linewidth=1.2, color=SERIES[mode % len(SERIES)])
+        ax.fill_between(tau, np.maximum(y - error, y * 1e-2), y + error, color=SERIES[mode % len(SERIES)], alpha=0.16, linewidth=0)
+    log_axis(ax.xaxis)
+    seen = finite[np.isfinite(finite)]
+    log_axis(ax.yaxis, few=len(seen) > 0 and seen.max() > 300 * tau[0])
+    low = min(tau[0], seen.min() if len(seen) else tau[0]) * 0.6
+    high = max(tau[-1] * 2, seen.max() * 2 if len(seen) else 0)
+    x = np.array([tau[0] / 1.25, tau[-1] * 1.25])
+    ax.fill_between(x, low, x, color="#e3e3e3", linewidth=0, zorder=0)
+    ax.plot(x, x, color=GREY, linewidth=1, linestyle="--")
+    ax.text(tau[-1], low * 1.25, "t < τ: faster than\nthe model can see", ha="right", va="bottom", fontsize=8.5, color="#555555")
+    ax.axvline(chosen_time, color=RED, linewidth=1, linestyle=":")
+    ax.set(xlim=tuple(x), ylim=(low, high), xlabel="lag time τ (ps)")
+    ax.set_title(heading, loc="left")
+
+
+def implied_timescales(run):
+    file = run.need("msm")
+    tau = file["timescales/lag_time"]
+    if len(tau) < 2:
+        raise Missing("only one lag time: give several in lag_times_ps")
+    internal, internal_error = file["timescales/internal"], file["timescales/internal_error"]
+    chosen = run.chosen
+    with_supercell = "timescales/supercell" in file
+    figure, axes = panels(2 if with_supercell else 1, 3.6, bottom=0.145, top=0.91, wspace=0.2)
+    _timescale_panel(axes[0, 0], tau, internal, internal_error, chosen.lag_time, "within the unit cell")
+    if with_supercell:
+        _timescale_panel(axes[0, 1], tau, file["timescales/supercell"], file["timescales/supercell_error"], chosen.lag_time,
+                         "of the simulated cell")
+    axes[0, 0].set_ylabel("implied timescale t = −τ / ln |λ| (ps)")
+    row = int(np.argmin(np.abs(tau - chosen.lag_time)))
+    endless = int(np.isinf(internal[row]).sum())
+    slow = np.flatnonzero(np.isfinite(internal[row]) & np.isfinite(internal[-1]) & (internal[row] > 0))
+    if row == len(tau) - 1 or not len(slow):
+        title = "The chosen lag is the longest: no longer lag is left to test the timescales" if row == len(tau) - 1 else "No finite timescale to follow"
+    else:
+        mode = slow[0]
+        now, later = internal[row, mode], internal[-1, mode]
+        error = math.hypot(*(value if is_number(value) else 0.0 for value in (internal_error[row, mode], internal_error[-1, mode])))
+        change = f"from {plain(now, 2)} to {plain(later, 2)} ps between lags {exact(chosen.lag_time)} and {exact(tau[-1])} ps"
+        if error > 0 and abs(later - now) <= 2 * error:
+            title = f"The slowest relaxation levels off: {change}, within its errors"
+        else:
+            title = f"The slowest relaxation still moves {change}: not fully Markovian"
+    caption = ("Relaxation times that the model reads from its eigenvalues. Markovian dynamics give flat lines above the grey region; bands are one standard error, "
+               "the dotted line is the chosen lag. Left: exchange between sites within a unit cell. Right: all modes that fit the simulated cell; "
+               "the slowest of these are waves of concentration, that is diffusion over the box.")
+    if endless > 1:
+        caption += f" {endless} modes within the unit cell never relax (closed classes, see there) and are not drawn."
+    return title, figure, caption
+
+
+def chapman_kolmogorov(run):
+    file = run.need("msm")
+    n, error, median, high = (np.asarray(file[f"chapman_kolmogorov/{name}"], dtype=float) for name in ("n", "error", "floor_median", "floor_95"))
+    if not len(n):
+        raise Missing("no chain length fits into the data")
+    tau = float(file.attr("chapman_kolmogorov", "lag_time"))
+    figure, axes = panels(1, 3.2, bottom=0.205, top=0.96)
+    ax = axes[0, 0]
+    ax.fill_between(n, 0, high, color="#e6e9ed", linewidth=0, label="sampling noise alone, 95 %")
+    ax.plot(n, median, color=GREY, linestyle="--", linewidth=1.2, label="sampling noise alone, median")
+    ax.plot(n, error, "o-", color=BLUE, label="err(n) of the model")
+    log_axis(ax.xaxis)
+    ax.set_xticks(n, [f"{int(m)}\n{exact(m * tau)} ps" for m in n])
+    ax.minorticks_off()
+    ax.set_ylim(0, None)
+    ax.set(xlabel="chain length n, and the time n τ it spans", ylabel="err(n)")
+    ax.legend(loc="upper left")
+    outside = n[error > high]
+    ratio = float(np.max(error / np.maximum(high, 1e-300)))
+    if not len(outside):
+        title = f"Chapman-Kolmogorov: the model at τ = {exact(tau)} ps predicts longer times to within sampling noise"
+    else:
+        title = (f"Chapman-Kolmogorov: at n = {joined(str(int(m)) for m in outside)} the error exceeds sampling noise "
+                 f"(by up to {plain(ratio, 2)} times the 95 % level)")
+    caption = ("Relative difference (matrix 2-norm) between the model applied n times and what was counted at n times the lag. A perfect Markov process "
+               "would give the grey region from finite data alone, so only what rises above it speaks against the model.")
+    return title, figure, caption
+
+
+def spectrum(run):
+    chosen = run.chosen
+    modulus = np.hypot(chosen["spectrum/eigenvalue_re"], chosen["spectrum/eigenvalue_im"])
+    kappa = chosen["spectrum/kappa"]
+    inside = np.all(np.abs(kappa) < 1e-9, axis=1)
+    index = np.arange(1, len(modulus) + 1)
+    figure, axes = panels(1, 3.1, bottom=0.15, top=0.97)
+    ax = axes[0, 0]
+    small = 4.5 if len(modulus) < 400 else 2.5
+    ax.plot(index[~inside], modulus[~inside], "o", markersize=small, markerfacecolor="white", markeredgecolor=ORANGE, markeredgewidth=1.1,
+            label="waves over several unit cells (k ≠ 0)")
+    ax.plot(index[inside], modulus[inside], "o", markersize=small, color=BLUE, markeredgewidth=0, label="within the unit cell (k = 0)")
+    threshold = math.exp(-1)
+    ax.axhline(threshold, color=GREY, linestyle="--", linewidth=1)
+    ax.text(0.6, threshold, "1/e: relaxes in one lag", ha="left", va="bottom", fontsize=8.5, color="#555555")
+    ax.set(xlabel="index by falling modulus", ylabel="|λ|", ylim=(-0.02, 1.03), xlim=(0, len(modulus) + 1))
+    ax.legend(loc="lower left" if modulus[: max(len(modulus) // 3, 1)].min() > 0.4 else "upper right")
+    slow = modulus > threshold
+    units = int((modulus > 1 - 1e-10).sum())
+    title = (f"{int(slow.sum())} of {len(modulus)} modes outlive a lag of {exact(chosen.lag_time)} ps, "
+             f"{int((slow & ~inside).sum())} of them waves over several unit cells")
+    caption = (f"Moduli of the eigenvalues of the transition matrix of the simulated cell. {units} {'is' if units == 1 else 'are'} exactly 1"
+               f"{' (the equilibrium distribution)' if units == 1 else ' (one per closed class and wave)'}. "
+               "Open circles near 1 are mostly diffusion across the box and depend on its size; only filled ones belong to the crystal's own relaxation.")
+    return title, figure, caption
+
+
+# --- mesoscale -----------------------------------------------------------------------------------------------------
+
+def walkers(run):
+    file = run.need("meso")
+    time, value, error, expected = (file[f"walkers/{name}"] for name in ("time", "msd", "msd_error", "exact_msd"))
+    kept = time > 0
+    time, value, error, expected = time[kept], value[kept], error[kept], expected[kept]
+    figure, axes = panels(1, 4.1, n_rows=2, bottom=0.125, top=0.96, hspace=0.10, sharex=True, gridspec_kw={"height_ratios": (2.2, 1)})
+    upper, lower = axes[:, 0]
+    worst = 0.0
+    lower.axhspan(-2, 2, color="#eef1f4", linewidth=0)
+    lower.axhline(0, color=INK, linewidth=1)
+    scale = 1e-3 if time[-1] >= 2000 else 1.0
+    for a in range(3):
+        upper.plot(time * scale, expected[:, a, a], color=AXIS_COLOURS[a], linewidth=1.2)
+        upper.plot(time * scale, value[:, a, a], "o", markersize=4, color=AXIS_COLOURS[a], label=f"along {AXES[a]}")
+        good = error[:, a, a] > 0
+        residual = (value[good, a, a] - expected[good, a, a]) / error[good, a, a]
+        lower.plot(time[good] * scale, residual, "o", markersize=4, color=AXIS_COLOURS[a])
+        worst = max(worst, float(np.max(np.abs(residual), initial=0.0)))
+    log_axis(upper.yaxis, few=True)
+    log_axis(lower.xaxis, few=True)
+    lower.set_ylim(-max(3.2, 1.15 * worst), max(3.2, 1.15 * worst))
+    upper.set_ylabel("MSD (Å²)")
+    lower.set(xlabel=f"time ({'ns' if scale != 1 else 'ps'})", ylabel="difference /\nstandard error")
+    handles, labels = upper.get_legend_handles_labels()
+    upper.legend(handles + [Line2D([], [], color=INK, linewidth=1.2)], labels + ["exact, from the moments of the kernel"], loc="upper left")
+    z = np.asarray(file["walkers/diffusivity/z"])
+    largest = float(np.max(np.abs(z)))
+    title = (f"{grouped(file.attr('walkers', 'n_walkers'))} walkers reproduce the exact D "
+             + (f"within {plain(largest, 2)} standard errors" if largest <= 3 else f"only to {plain(largest, 2)} standard errors: look closer"))
+    caption = (f"Mean square displacement of independent walkers (dots) on the exact curve, and the difference in units of its standard error. The largest is "
+               f"{plain(worst, 2)}; points of one walk are correlated, so neighbours deviate together. About one in twenty may leave the grey strip of ±2.")
+    return title, figure, caption
+
+
+def field(run):
+    file = run.need("meso")
+    time = file["field/time"]
+    scattering, expected = file["field/scattering"], file["field/exact_scattering"]
+    kappa = np.asarray(file["field/kappa"])
+    figure, axes = panels(2, 3.2, bottom=0.16, top=0.90, wspace=0.24)
+    left, right = axes[0]
+    for q in range(min(scattering.shape[1], 8)):
+        colour = SERIES[q % len(SERIES)]
+        left.plot(time, expected[:, q], color=colour, linewidth=1.2)
+        name = "(" + ", ".join(plain_fraction(component) for component in kappa[q]) + ")"
+        left.plot(time, scattering[:, q], "o", markersize=4, color=colour, label="κ = " + name)
+    left.set(xlabel="time (ps)", ylabel="Fₛ(k, t)", ylim=(min(0.0, float(scattering.min())) - 0.02, 1.05))
+    left.set_title("A density wave fades", loc="left")
+    left.legend(fontsize=8)
+    spread, spread_exact = file["field/msd"], file["field/exact_msd"]
+    for a in range(3):
+        right.plot(time, spread_exact[:, a], color=AXIS_COLOURS[a], linewidth=1.2)
+        right.plot(time, spread[:, a], "o", markersize=4, color=AXIS_COLOURS[a], label=f"along {AXES[a]}")
+    right.set(xlabel="time (ps)", ylabel="MSD (Å²)")
+    right.set_title("A drop of ions spreads", loc="left")
+    right.legend()
+    worst = float(np.max(np.abs(scattering - expected)))
+    mass = float(file.attr("field", "mass_error", 0.0))
+    title = f"The concentration field follows the exact solution to {plain(worst, 1)} and keeps its mass to {plain(abs(mass), 1)}"
+    caption = ("Dots: field propagated step by step on the lattice; lines: exact. Left: self-intermediate scattering function at waves of the lattice "
+               "(κ in reciprocal vectors of the unit cell). Right: second moment of a distribution started in one cell; it leaves the line once it wraps around the lattice.")
+    return title, figure, caption
+
+
+def plain_fraction(value):
+    """1/16, 0, 3/8: wave vectors are fractions of the lattice."""
+    from fractions import Fraction
+    fraction = Fraction(float(value)).limit_denominator(4096)
+    return str(fraction).replace("-", "−") if abs(float(fraction) - value) < 1e-9 else plain(value)
