@@ -95,7 +95,9 @@ Vectors solve_corrector(const ClassProblem& problem, const Vectors& rhs) {
     grounded.setFromTriplets(triplets.begin(), triplets.end());
     Eigen::SparseLU<Sparse> solver(grounded);
     demand_success(solver.info(), static_cast<std::size_t>(n));
-    chi.bottomRows(n - 1) = solver.solve(rhs.bottomRows(n - 1));
+    const Eigen::MatrixXd right = rhs.bottomRows(n - 1);
+    const Eigen::MatrixXd solution = solver.solve(right);
+    chi.bottomRows(n - 1) = solution;
     return chi;
 }
 
@@ -160,6 +162,11 @@ StepMoments squared(const StepMoments& m) {
         const auto a = static_cast<std::size_t>(pairs[q][0]), b = static_cast<std::size_t>(pairs[q][1]);
         s.B[q] = m.B[q] * m.P + m.P * m.B[q] + m.A[a] * m.A[b] + m.A[b] * m.A[a];
     }
+    // Rounding in the column sums would double with every squaring.
+    const Eigen::VectorXd scale = s.P.colwise().sum().cwiseInverse();
+    s.P *= scale.asDiagonal();
+    for (Eigen::MatrixXd& A : s.A) A *= scale.asDiagonal();
+    for (Eigen::MatrixXd& B : s.B) B *= scale.asDiagonal();
     return s;
 }
 
