@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the trajectories of inputs/trajectories as H5MD 1.1 from the files they were generated in.
 
-    convert_shipped_data.py SOURCE_FOLDER [--into FOLDER]     convert
+    convert_shipped_data.py SOURCE_FOLDER [--into FOLDER]     convert; also writes inputs/structures/Li15Si4_MEAM.POSCAR
     convert_shipped_data.py SOURCE_FOLDER [--into FOLDER] --check   only compare
 
 Source files hold `positions` [frame, atom, 3] (float32, unwrapped, angstrom, rounded to 0.001), `species`, `box_edges` [3],
@@ -22,6 +22,8 @@ SHIPPED = [
     ("li13si4_500K_tensornet_r2.h5", 1, 10.0),
     ("li13si4_500K_mace.h5", 1, 0.0),
 ]
+# The crystal of the MEAM run differs from the PBE one of the Materials Project by up to 0.19 A per Li: it has its own site list.
+STRUCTURES = [("li15si4_2vac_600K_meam.h5", "Li15Si4_MEAM.POSCAR", "Li15Si4, ideal crystal of the MEAM run (Cui et al. 2012)")]
 TOLERANCE = 1e-5  # [A]; half the rounding of the source would be 5e-4
 CHUNK_FRAMES = 64
 TEXT = h5py.string_dtype("utf-8")
@@ -109,6 +111,23 @@ def largest_difference(source_path, target_path, stride):
         return largest
 
 
+def write_structure(source_path, target_path, title):
+    """Reference crystal of a source file as POSCAR."""
+    with h5py.File(source_path, "r") as source:
+        box = source["box_edges"][:]
+        species = [name.decode() for name in source["reference_species"][:]]
+        fractional = source["reference_positions"][:] / box
+    fractional -= np.floor(fractional + 1e-7)  # 0.9999999 is 0
+    names = list(dict.fromkeys(species))
+    if species != sorted(species, key=names.index):
+        raise SystemExit(f"{source_path}: reference atoms are not grouped by species. Sort them first")
+    lines = [title, "1.0"] + [" ".join(f"{x:.8f}" for x in row) for row in np.diag(box)]
+    lines += [" ".join(names), " ".join(str(species.count(name)) for name in names), "Direct"]
+    lines += [" ".join(f"{x:.8f}" for x in np.abs(np.round(row, 8))) for row in fractional]
+    with open(target_path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -124,6 +143,9 @@ def main():
         difference = largest_difference(source, target, stride)
         failed |= difference > TOLERANCE
         print(f"{name}: {os.path.getsize(target) / 1e6:.1f} MB, largest difference {difference:.1e} A")
+    if not arguments.check:
+        for name, structure, title in STRUCTURES:
+            write_structure(os.path.join(arguments.source, name), os.path.join(here, "..", "inputs", "structures", structure), title)
     return 1 if failed else 0
 
 
