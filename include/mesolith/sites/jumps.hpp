@@ -13,18 +13,20 @@ struct Jump {
 };
 
 /// All changes of (site, image) between assigned states, ordered by ion and frame; unassigned stretches are bridged.
+/// @throws DataError when the trajectory visits sites that the set does not have
 [[nodiscard]] std::vector<Jump> list_jumps(const SiteTrajectory& trajectory, const SiteSet& sites);
 
 /// Immediate back-hops: a jump i -> j followed by j -> i (the same image), by waiting time on j.
 struct Recrossings {
     std::int64_t jumps = 0;
     std::int64_t back = 0;               ///< jumps undone by the ion's next jump, whatever the wait
-    std::vector<double> waiting_time;    ///< upper edges of the bins [ps], log spaced
-    std::vector<std::int64_t> back_by_wait, all_by_wait; ///< next jumps within the bin: back, and all
+    std::vector<double> waiting_time;    ///< upper edges (included) of the bins [ps]: 1, 2, 4, ... frame intervals
+    std::vector<std::int64_t> back_by_wait, all_by_wait; ///< next jumps after a wait in the bin: back, and all
 };
 [[nodiscard]] Recrossings count_recrossings(const SiteTrajectory& trajectory, const SiteSet& sites);
 
 /// Number of observed hops of each kind (from, to, R), largest first: the jump network (Qaisrani et al., fig. 5).
+/// Sites and displacements are those of the folded cell.
 struct JumpClass {
     SiteId from, to;
     IVec3 R = IVec3::Zero();
