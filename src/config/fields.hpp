@@ -62,7 +62,7 @@ inline std::span<const std::string_view> names_of(LengthUnit) {
     return names;
 }
 inline std::span<const std::string_view> names_of(WalkerStart) {
-    static constexpr std::array<std::string_view, 2> names{"stationary", "uniform"};
+    static constexpr std::array<std::string_view, 3> names{"stationary", "uniform", "site"};
     return names;
 }
 
@@ -215,7 +215,10 @@ void visit_fields(MesoSection& o, V&& v) {
     v("n_walkers", o.n_walkers, About("Independent walkers.").at_least(2).at_most(1e9));
     v("total_time_ps", o.total_time, About("Simulated time.").above(0));
     v("start", o.start,
-      About("Sites on which walkers start: by the stationary distribution, or all sites alike."));
+      About("Sites on which walkers start: by the stationary distribution, all sites alike, or all on one "
+            "site."));
+    v("start_site", o.start_site,
+      About("Site of the repeat unit for start = \"site\", counted from 0.").at_least(0));
     v("n_outputs", o.n_outputs,
       About("Times at which results are written, log spaced.").at_least(2).at_most(100000));
     v("field_cells", o.field_cells,

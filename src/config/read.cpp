@@ -241,7 +241,6 @@ private:
 };
 
 // --set a.b=value
-// -----------------------------------------------------------------------------------------------
 
 /// The value as a table { v = value } whose source is "--set". A bare word counts as a text.
 std::optional<toml::table> parse_value(const std::string& text, std::string& why) {
@@ -312,7 +311,6 @@ void apply_setting(toml::table& root, const std::string& setting, Reader& reader
 }
 
 // What one key alone cannot tell
-// -----------------------------------------------------------------------------------
 
 class CrossChecks {
 public:

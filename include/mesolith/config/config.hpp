@@ -9,7 +9,8 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/crystal/symmetry.hpp"
 #include "mesolith/io/trajectory_file.hpp"
-#include "mesolith/msm/kernel.hpp"
+#include "mesolith/meso/lattice.hpp"
+#include "mesolith/meso/walkers.hpp"
 #include "mesolith/sites/assign_sites.hpp"
 #include "mesolith/trajectory/continuous.hpp"
 
@@ -96,9 +97,6 @@ struct MarkovSection {
     double longest_msd_lag() const;
 };
 
-enum class LengthUnit { cells, nm, um };
-enum class WalkerStart { stationary, uniform };
-
 /// [meso]; the stage runs when the section is there.
 struct MesoSection {
     Vec3 size = {50, 50, 50};
@@ -106,6 +104,7 @@ struct MesoSection {
     std::int64_t n_walkers = 100000;
     double total_time = 1e5; ///< [ps]
     WalkerStart start = WalkerStart::stationary;
+    std::int64_t start_site = 0; ///< for WalkerStart::site
     std::int64_t n_outputs = 40;
     IVec3 field_cells = IVec3(24, 24, 24);
     std::int64_t field_steps = 32;
