@@ -7,6 +7,7 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
+#include "mesolith/meso/vector_units.hpp"
 
 namespace mesolith {
 
@@ -88,13 +89,17 @@ walk_lanes_avx512(Lanes& l, const JumpTable& jumps, std::uint64_t seed, std::uin
 }
 #endif
 
-/// All variants give the same integers; only their speed differs.
+/// All give the same integers; only their speed differs.
 WalkLanes best_walk_lanes() {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
+    switch (vector_units()) {
+    case VectorUnits::avx512:
         return walk_lanes_avx512;
-    if (__builtin_cpu_supports("avx2")) return walk_lanes_avx2;
+    case VectorUnits::avx2:
+        return walk_lanes_avx2;
+    case VectorUnits::baseline:
+        break;
+    }
 #endif
     return walk_lanes_any;
 }

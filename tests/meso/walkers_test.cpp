@@ -3,6 +3,7 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
+#include "mesolith/meso/vector_units.hpp"
 #include "mesolith/meso/walkers.hpp"
 
 #include "support/catch.hpp"
@@ -64,6 +65,19 @@ TEST_CASE("one and two threads, one run and pieces, one batch and two give the s
     CHECK(std::equal(low.site.begin(), low.site.end(), one.site.begin()));
     CHECK(std::equal(high.site.begin(), high.site.end(), one.site.begin() + 4321));
     CHECK(std::equal(high.z.begin(), high.z.end(), one.z.begin() + 4321));
+}
+
+TEST_CASE("all vector units give the same walkers", "[meso][walkers]") {
+    const Kernel kernel = test::random_nonreversible(7, 6);
+    const JumpTable jumps = make_jump_table(kernel);
+    std::vector<Walkers> walkers;
+    for (VectorUnits units : {VectorUnits::baseline, VectorUnits::avx2, VectorUnits::avx512}) {
+        limit_vector_units(units);
+        walkers.push_back(place_walkers(1003, kernel, WalkerStart::uniform, 3));
+        advance(walkers.back(), jumps, 0xffff'0000'1234'5678, 1, 100);
+    }
+    CHECK(same(walkers[0], walkers[1]));
+    CHECK(same(walkers[0], walkers[2]));
 }
 
 TEST_CASE("displacements are true displacements: cells, sites and a skewed cell", "[meso][walkers]") {

@@ -1,0 +1,15 @@
+#pragma once
+
+namespace mesolith {
+
+/// Vector instructions of the processor that the inner loops of walkers and fields are compiled for. All give
+/// the same bits: walkers compute in integers, fields multiply and add in the same order and never fused.
+enum class VectorUnits { baseline = 0, avx2 = 1, avx512 = 2 };
+
+/// What the inner loops use: the best this processor has, unless limited.
+[[nodiscard]] VectorUnits vector_units();
+
+/// Use at most these (to compare results or speed). Not while a loop runs.
+void limit_vector_units(VectorUnits most);
+
+} // namespace mesolith
