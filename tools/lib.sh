@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by quickstart.sh and test.sh; sourced, with the repository root as working folder.
 
 say() { printf '\n== %s\n' "$*"; }
@@ -50,7 +51,8 @@ need_packages() {
 choose_python() {
     local requirements=$1 candidate
     shift
-    local imports="import $(IFS=,; echo "$*")"
+    local imports
+    imports="import $(IFS=,; echo "$*")"
     for candidate in "${MESOLITH_PYTHON-}" /usr/bin/python3 python3 .venv/bin/python; do
         if [[ -n $candidate ]] && "$candidate" -c "$imports" >/dev/null 2>&1; then
             MESOLITH_PYTHON=$(command -v "$candidate")

@@ -2,7 +2,7 @@
 # Every check of the project, from nothing: release and sanitizer builds, C++ and Python tests, validation.
 # The last line reads "N passed, N failed"; the exit status is 0 when nothing failed and something passed.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 # shellcheck source=tools/lib.sh
 source tools/lib.sh
 
