@@ -9,9 +9,10 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/crystal/symmetry.hpp"
 #include "mesolith/io/trajectory_file.hpp"
-#include "mesolith/meso/lattice.hpp"
-#include "mesolith/meso/walkers.hpp"
+#include "mesolith/meso/simulate.hpp"
+#include "mesolith/msm/kernel.hpp"
 #include "mesolith/sites/assign_sites.hpp"
+#include "mesolith/sites/build_sites.hpp"
 #include "mesolith/trajectory/continuous.hpp"
 
 /// All options of a run, one struct per section of the input file. The defaults stand here; the keys,
@@ -46,7 +47,7 @@ struct TrajectorySection {
 struct IonSection {
     std::vector<std::string> mobile = {"Li"};
     Drift drift = Drift::framework;
-    double step_warning = 0.35;
+    double step_warning = ContinuousOptions{}.step_warning;
 };
 
 enum class SiteSource {
@@ -60,12 +61,12 @@ struct SiteSection {
     std::string structure;            ///< as TrajectorySection::file
     std::vector<std::string> species; ///< empty = the mobile ones
     IVec3 repetition = IVec3::Zero();
-    double max_strain = 0.05;
-    double symmetry_tolerance = 0.1; ///< [A]
-    Folding folding = Folding::primitive;
-    Assignment assignment = Assignment::nearest;
-    double core_radius = 0.9;                  ///< [A]
-    std::vector<double> core_radius_per_orbit; ///< [A]
+    double max_strain = SiteOptions{}.max_strain;
+    double symmetry_tolerance = SiteOptions{}.symmetry_tolerance; ///< [A]
+    Folding folding = SiteOptions{}.folding;
+    Assignment assignment = AssignmentOptions{}.method;
+    double core_radius = AssignmentOptions{}.core_radius; ///< [A]
+    std::vector<double> core_radius_per_orbit;            ///< [A]
 };
 
 /// Stationary distribution of the kernel: from the visits, uniform, or one weight per basis site.
@@ -99,15 +100,15 @@ struct MarkovSection {
 
 /// [meso]; the stage runs when the section is there.
 struct MesoSection {
-    Vec3 size = {50, 50, 50};
-    LengthUnit unit = LengthUnit::cells;
-    std::int64_t n_walkers = 100000;
-    double total_time = 1e5; ///< [ps]
-    WalkerStart start = WalkerStart::stationary;
-    std::int64_t start_site = 0; ///< for WalkerStart::site
-    std::int64_t n_outputs = 40;
-    IVec3 field_cells = IVec3(24, 24, 24);
-    std::int64_t field_steps = 32;
+    Vec3 size = MesoOptions{}.size;
+    LengthUnit unit = MesoOptions{}.unit;
+    std::int64_t n_walkers = MesoOptions{}.n_walkers;
+    double total_time = MesoOptions{}.total_time_ps; ///< [ps]
+    WalkerStart start = MesoOptions{}.start;
+    std::int64_t start_site = MesoOptions{}.start_site; ///< for WalkerStart::site
+    std::int64_t n_outputs = MesoOptions{}.n_outputs;
+    IVec3 field_cells = FieldOptions{}.cells;
+    std::int64_t field_steps = FieldOptions{}.n_steps;
 };
 
 /// [report]

@@ -1,0 +1,43 @@
+#pragma once
+#include <string>
+
+#include "mesolith/config/config.hpp"
+
+/// The stages of a run. Each reads the file of the one before, writes its own whole or not at all, and does
+/// nothing when its file already holds what it would write (equal fingerprints).
+namespace mesolith {
+
+/// Names of the files in the folder of a run.
+struct RunFiles {
+    explicit RunFiles(const std::string& folder);
+    std::string folder, sites, msm, meso, summary, report;
+};
+
+enum class StageOutcome { done, up_to_date };
+
+/// Trajectories to site events: sites.h5.
+/// @throws InputError  the crystal does not fit the cell, a species is missing, no frame interval, ...
+/// @throws FileError   a damaged trajectory
+StageOutcome run_sites(const Config& config);
+
+/// Events to a validated Markov model: msm.h5.
+/// @throws InputError when there is no sites.h5
+StageOutcome run_msm(const Config& config);
+
+/// The chosen kernel on a large lattice: meso.h5.
+/// @throws InputError when there is no msm.h5, or it is more than the machine holds
+StageOutcome run_meso(const Config& config);
+
+/// summary.json, from the files of the folder.
+void write_summary(const Config& config);
+
+enum class ReportOutcome {
+    done,
+    no_python, ///< no Python with the packages it needs; a warning said what to install
+    failed,    ///< its own message was printed
+};
+
+/// report.html, by the Python package mesolith_report.
+ReportOutcome run_report(const std::string& folder);
+
+} // namespace mesolith
