@@ -58,14 +58,13 @@ def site_occupancy(run):
         ax.plot(place + spread, values, "o", markersize=3.5 if len(values) < 200 else 2, alpha=0.55,
                 color=SERIES[place % len(SERIES)], markeredgewidth=0)
         ax.plot([place - 0.36, place + 0.36], [means[place]] * 2, color=INK, linewidth=2)
-        ax.annotate(f"{means[place]:.3f}", (place + 0.38, means[place]), fontsize=8.5, va="center")
     ax.axhline(1, color=GREY, linewidth=1, linestyle="--")
-    ax.set_xticks(range(len(kinds)), [f"{names[kind]}\n{int((orbit == kind).sum())} sites" for kind in kinds])
-    ax.set_xlim(-0.55, len(kinds) - 0.3)
+    ax.set_xticks(range(len(kinds)), [f"{names[kind]}: {means[place]:.3f}\n{int((orbit == kind).sum())} sites" for place, kind in enumerate(kinds)])
+    ax.set_xlim(-0.55, len(kinds) - 0.45)
     ax.grid(axis="x", visible=False)
     ax.set_ylabel("mean ions per site")
     ax.legend(handles=[Line2D([], [], marker="o", linestyle="", color=GREY, label="one site of the simulated cell"),
-                       Line2D([], [], color=INK, linewidth=2, label="mean of the kind (number beside it)"),
+                       Line2D([], [], color=INK, linewidth=2, label="mean of the kind (number below)"),
                        Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="always one ion")],
               loc="lower center", ncol=3, bbox_to_anchor=(0.5, 1.02), borderaxespad=0)
     empty = int((occupied == 0).sum())
@@ -126,7 +125,8 @@ def mapping(run):
         left.text(value, top * 0.02, label, rotation=90, va="bottom", ha="right", fontsize=8.5)
     if is_number(half):
         left.axvline(half, color=RED, linewidth=1.4)
-        left.text(half * 1.012, top * 0.985, "half the smallest\nsite distance", color=RED, va="top", ha="left", fontsize=8.5)
+        left.text(half * 1.012, top * 0.985, "half the smallest\nsite distance", color=RED, va="top", ha="left", fontsize=8.5,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85})
     left.set(xlabel="distance of an ion to its nearest site (Å)", ylabel="probability density (1/Å)", ylim=(0, top),
              xlim=(0, max(x[-1], 1.4 * half) if is_number(half) else x[-1]))
     left.set_title("Distance to the nearest site", loc="left")

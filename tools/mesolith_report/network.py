@@ -3,15 +3,17 @@ import math
 
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
-from .canvas import GREY, INK, SERIES, panels
+from .canvas import GREY, INK, SERIES, WIDTH, panels
 from .numbers import AXES, axis_lengths, grouped, joined, percent, plain
 from .run import Missing
 
 MAX_SITES = 700     # above: draw a few unit cells instead of the simulated cell
-COVERED = 0.995     # share of all hops that is drawn
+COVERED = 0.98     # share of all hops that is drawn
 MAX_CLASSES = 400
+HALF = "#4f9bd0"    # hops that leave through a face
 EDGE = 0.02         # a site this little outside the cell (fraction) stays where it is
 
 
@@ -59,6 +61,13 @@ def into(box, points):
     return points - np.floor(fractional + EDGE) @ box
 
 
+def shades(widths, colour):
+    """Thin lines fainter than thick ones, or a dense network turns grey all over."""
+    widths = np.asarray(widths, dtype=float)
+    strength = 0.30 + 0.55 * widths / widths.max() if len(widths) else widths
+    return [(*to_rgb(colour), alpha) for alpha in strength]
+
+
 def network(run):
     msm = run.need("msm")
     origin, destination, R, count, displacement = (np.asarray(msm[f"network/{name}"])
@@ -84,7 +93,6 @@ def network(run):
     # whole edges inside the cell, and for those that cross a face one half at either end
     inside_segments, inside_widths, half_segments, half_widths = [], [], [], []
     lattice = shifts @ unit
-    leaves = []
     for e in range(shown):
         start = into(box, positions[first[e]] + lattice)
         stop = start + vector[e]
@@ -93,7 +101,6 @@ def network(run):
         inside_segments.append(np.stack([start[stays], stop[stays]], axis=1))
         inside_widths += [width[e]] * int(stays.sum())
         out = ~stays
-        leaves.append(bool(out.any()))
         half_segments.append(np.stack([start[out], start[out] + vector[e] / 2], axis=1))
         half_segments.append(np.stack([there[out], there[out] - vector[e] / 2], axis=1))
         half_widths += [width[e]] * (2 * int(out.sum()))
@@ -116,46 +123,46 @@ def network(run):
         outline = np.array([np.zeros(3), box[u], box[u] + box[v], box[v], np.zeros(3)]) @ flat
         frames.append((flat, outline))
     # panel widths follow the extents, so that all three share one scale
-    crossing = [np.linalg.norm(v) / 2 for v, out in zip(vector[:shown], leaves) if out]
-    margin = 1.2 + min(max(crossing, default=0.0), 2.5)  # [A] room for half-lines and labels
+    margin = 1.4  # [A]; longer half-lines are cut
     extents = [(o.min(0) - margin, o.max(0) + margin) for _, o in frames]
     wide = np.array([b[0] - a[0] for a, b in extents])
     tall = np.array([b[1] - a[1] for a, b in extents])
-    usable, gap = 8.55, 0.28
-    scale = (usable - 2 * gap) / wide.sum()
-    height = min(tall.max() * scale, 5.2)
-    scale = min(scale, height / tall.max())
-    above, below = 0.42, 0.22  # [inch] for the legend and the lower labels
+    usable, gap = 8.9, 0.3  # [inch], the gap with room for a label
+    scale = min((usable - 3 * gap) / wide.sum(), 4.6 / tall.max())
+    dot = float(np.clip(25 * scale, 3.2, 6.5))
+    rows = math.ceil((len(set(kind.tolist())) + bool(len(framework)) + 4) / 7)
+    above, below = 0.12 + 0.2 * rows, 0.24
+    height = tall.max() * scale
     total = height + above + below
     figure, axes = panels(3, total)
-    x = (9.0 - (wide.sum() * scale + 2 * gap)) / 2
+    x = (WIDTH - (wide.sum() * scale + 3 * gap)) / 2 + gap
     for ax, (flat, outline), (low, high), (u, v), w, t in zip(axes[0], frames, extents, planes, wide, tall):
-        ax.set_position([x / 9.0, (below + (height - t * scale) / 2) / total, w * scale / 9.0, t * scale / total])
+        ax.set_position([x / WIDTH, (below + (height - t * scale) / 2) / total, w * scale / WIDTH, t * scale / total])
         x += w * scale + gap
         ax.plot(*outline.T, color=GREY, linewidth=0.9, zorder=1)
-        ax.add_collection(LineCollection(inside @ flat, linewidths=inside_widths, colors=INK, alpha=0.55, zorder=2, capstyle="round"))
-        ax.add_collection(LineCollection(half @ flat, linewidths=half_widths, colors=INK, alpha=0.45, zorder=2, linestyles=(0, (0.7, 0.45))))
+        ax.add_collection(LineCollection(half @ flat, linewidths=half_widths, colors=shades(half_widths, HALF), zorder=2, capstyle="butt"))
+        ax.add_collection(LineCollection(inside @ flat, linewidths=inside_widths, colors=shades(inside_widths, INK), zorder=2.1, capstyle="round"))
         if len(framework):
-            ax.plot(*(framework @ flat).T, "o", color="#b9bfc6", markersize=6.5, zorder=3, markeredgewidth=0)
+            ax.plot(*(framework @ flat).T, "o", color="#c3c8ce", markersize=1.25 * dot, zorder=1.5, markeredgewidth=0)
         for place, which in enumerate(sorted(set(kind.tolist()))):
-            ax.plot(*(sites[kind == which] @ flat).T, "o", color=SERIES[place % len(SERIES)], markersize=5.2, zorder=4, markeredgecolor="white",
-                    markeredgewidth=0.6)
+            ax.plot(*(sites[kind == which] @ flat).T, "o", color=SERIES[place % len(SERIES)], markersize=dot, zorder=4, markeredgecolor="white",
+                    markeredgewidth=0.5)
         ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-        ax.set_aspect("equal", adjustable="box")
         ax.set_axis_off()
-        ax.text(outline[:2, 0].mean(), low[1] + 0.75, f"{'abc'[u]} →  {lengths[u]:.1f} Å", ha="center", va="top", fontsize=8.5)
-        ax.text(low[0] + 0.75, outline[[0, 3], 1].mean(), f"{'abc'[v]} →  {lengths[v]:.1f} Å", ha="right", va="center", rotation=90, fontsize=8.5)
+        ax.annotate(f"{'abc'[u]}, {lengths[u]:.1f} Å →", (0.5, 0), xycoords="axes fraction", xytext=(0, -3), textcoords="offset points", ha="center", va="top", fontsize=9)
+        ax.annotate(f"{'abc'[v]}, {lengths[v]:.1f} Å →", (0, 0.5), xycoords="axes fraction", xytext=(-3, 0), textcoords="offset points", ha="right", va="center",
+                    rotation=90, fontsize=9)
     kinds = sorted(set(orbit.tolist()))
     handles = [Line2D([], [], marker="o", linestyle="", color=SERIES[p % len(SERIES)], label=names[int(np.flatnonzero(orbit == k)[0])])
                for p, k in enumerate(kinds)]
     if len(framework):
-        handles.append(Line2D([], [], marker="o", linestyle="", color="#b9bfc6", markersize=6.5, label=joined(species)))
+        handles.append(Line2D([], [], marker="o", linestyle="", color="#c3c8ce", markersize=7, label=joined(species)))
     unit_text = "hops/ns" if span else "hops"
     for share in (1.0, 0.3, 0.1):
         handles.append(Line2D([], [], color=INK, alpha=0.55, linewidth=max(widest * share, 0.35), label=f"{plain(rate[0] * share, 2)} {unit_text}"))
-    handles.append(Line2D([], [], color=INK, alpha=0.6, linewidth=1.6, linestyle=(0, (0.7, 0.45)), label="to the next cell"))
-    figure.legend(handles=handles, loc="upper center", ncol=min(len(handles), 9), columnspacing=1.1, handletextpad=0.5, handlelength=1.4,
-                  bbox_to_anchor=(0.5, 0.995))
+    handles.append(Line2D([], [], color=HALF, linewidth=2.5, label="on to the next cell"))
+    figure.legend(handles=handles, loc="upper center", ncol=math.ceil(len(handles) / rows), columnspacing=1.3, handletextpad=0.7, handlelength=1.6,
+                  bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2)
 
     lengthwise = axis_lengths(unit, np.asarray(msm["basis/simulated_cell"]))
     flow = (weight[:, None] * vector ** 2).sum(0)
@@ -167,6 +174,6 @@ def network(run):
     title += f"the busiest path joins {busiest}"
     caption = (f"Sites of {'the simulated cell' if whole else 'a few unit cells'} seen along c, b and a, coloured by kind, and the hops between them: line width is the number of hops "
                f"per time on one path, both directions together ({grouped(weight.sum())} hops in all; the {shown} busiest kinds of path, {percent(covered)} of the "
-               "hops, are drawn). Dotted half-lines leave through a face and come back at the opposite one. A hop there and straight back counts twice, so thick lines "
+               "hops, are drawn). Half-lines in light blue leave through a face and come back at the opposite one. A hop there and straight back counts twice, so thick lines "
                "show activity, not yet transport.")
     return title, figure, caption

@@ -15,6 +15,8 @@ class Missing(ReportError):
 
 
 def _decoded(value):
+    if isinstance(value, h5py.Empty):
+        return []
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, np.ndarray) and value.dtype.kind in "SO":
@@ -128,7 +130,7 @@ class Lag:
 
     def kernel(self):
         """M(R) as (origin, destination, R, p), one line per entry."""
-        column = self["kernel/column"]
+        column = np.asarray(self["kernel/column"]).astype(np.int64)
         origin = np.repeat(np.arange(len(column) - 1), np.diff(column))
         return origin, self["kernel/to"], self["kernel/R"], self["kernel/p"]
 
