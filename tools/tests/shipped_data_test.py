@@ -36,10 +36,10 @@ def test_a_shipped_file_follows_h5md_and_has_the_frames_of_its_readme(name):
         assert np.all(np.diff(atoms["position/step"][:]) == atoms["position/step"][1] - atoms["position/step"][0])
         box = atoms["box"]
         assert box.attrs["dimension"] == 3 and list(box.attrs["boundary"]) == ["periodic"] * 3
-        assert box["edges/value"].shape == (frames, 3, 3) and box["edges/value"][-1, 0, 0] == edge
+        assert box["edges/value"].shape == (frames, 3, 3) and abs(box["edges/value"][-1, 0, 0] - edge) < 1e-8
         assert box["edges/step"] == atoms["position/step"]  # one dataset, two names
         some = position[:: max(frames // 50, 1)].astype(float)
         assert np.isfinite(some).all()
         assert np.abs(some - np.round(some, 3)).max() < 1e-5     # values come back as they were rounded
-        # continuous: no atom ever jumps by half a box
-        assert np.abs(np.diff(position[:500].astype(float), axis=0)).max() < 2.5
+        # continuous: a wrapped atom would jump by an edge, more than 10 A
+        assert np.abs(np.diff(position[:500].astype(float), axis=0)).max() < 5
