@@ -93,6 +93,7 @@ private:
 
 constexpr std::int32_t max_sites = 1 << 20;
 
+/// Packed keys ascend like Transitions do.
 std::uint64_t pack(std::int32_t from, std::int32_t to, const IVec3& R) {
     const auto byte = [](int r) { return static_cast<std::uint64_t>(r + reach + 1); };
     return static_cast<std::uint64_t>(from) << 44 | static_cast<std::uint64_t>(to) << 24 | byte(R[0]) << 16 |
@@ -106,7 +107,7 @@ Transition unpack(std::uint64_t key) {
 }
 
 struct BlockCounts {
-    std::vector<std::pair<Transition, std::int64_t>> entries; // sorted
+    std::vector<std::pair<std::uint64_t, std::int64_t>> entries; // by packed key, ascending
     std::int64_t skipped = 0;
 };
 
@@ -158,34 +159,37 @@ BlockCounts count_block(const FoldedTrajectory& trajectory, const TimeBlock& blo
             const auto site = static_cast<std::int32_t>(j);
             table.add(pack(site, site, IVec3::Zero()), stayed[j]);
         }
-    table.for_each([&](std::uint64_t key, std::int64_t n) { result.entries.emplace_back(unpack(key), n); });
-    std::sort(result.entries.begin(), result.entries.end(),
-              [](const auto& x, const auto& y) { return x.first < y.first; });
+    table.for_each([&](std::uint64_t key, std::int64_t n) { result.entries.emplace_back(key, n); });
+    std::sort(result.entries.begin(), result.entries.end());
     return result;
 }
 
 TransitionCounts merge(const std::vector<BlockCounts>& blocks) {
     TransitionCounts counts;
-    for (const BlockCounts& block : blocks)
-        for (const auto& [transition, n] : block.entries) {
-            counts.transitions.push_back(transition);
-            counts.transitions.push_back(transition.reversed());
+    CountTable sum;
+    for (const BlockCounts& block : blocks) {
+        counts.skipped_windows += block.skipped;
+        for (const auto& [key, n] : block.entries) {
+            sum.add(key, n);
+            const Transition t = unpack(key);
+            sum.add(pack(t.to, t.from, -t.R), 0);
         }
-    auto& all = counts.transitions;
+    }
+    std::vector<std::pair<std::uint64_t, std::int64_t>> all;
+    sum.for_each([&](std::uint64_t key, std::int64_t n) { all.emplace_back(key, n); });
     std::sort(all.begin(), all.end());
-    all.erase(std::unique(all.begin(), all.end()), all.end());
-    all.shrink_to_fit();
-    counts.total.assign(all.size(), 0);
+    for (const auto& [key, n] : all) {
+        counts.transitions.push_back(unpack(key));
+        counts.total.push_back(n);
+    }
     for (const BlockCounts& block : blocks) {
         std::size_t index = 0;
-        for (const auto& [transition, n] : block.entries) {
-            while (all[index] < transition) ++index;
+        for (const auto& [key, n] : block.entries) {
+            while (all[index].first < key) ++index;
             counts.block_transition.push_back(static_cast<std::int32_t>(index));
             counts.block_count.push_back(n);
-            counts.total[index] += n;
         }
         counts.block_offsets.push_back(counts.block_transition.size());
-        counts.skipped_windows += block.skipped;
     }
     counts.index_reverses();
     return counts;
