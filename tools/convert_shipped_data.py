@@ -8,6 +8,7 @@ Source files hold `positions` [frame, atom, 3] (float32, unwrapped, angstrom, ro
 `time_ps` and attributes of the simulation. The copy is bit-saving, not lossy: HDF5's built-in scale-offset filter with
 three decimals stores the rounded integers, so a value comes back as the float32 nearest to it, give or take its last bit.
 """
+
 import argparse
 import os
 import sys
@@ -23,7 +24,13 @@ SHIPPED = [
     ("li13si4_500K_mace.h5", 1, 0.0),
 ]
 # The crystal of the MEAM run differs from the PBE one of the Materials Project by up to 0.19 A per Li: it has its own site list.
-STRUCTURES = [("li15si4_2vac_600K_meam.h5", "Li15Si4_MEAM.POSCAR", "Li15Si4, ideal crystal of the MEAM run (Cui et al. 2012)")]
+STRUCTURES = [
+    (
+        "li15si4_2vac_600K_meam.h5",
+        "Li15Si4_MEAM.POSCAR",
+        "Li15Si4, ideal crystal of the MEAM run (Cui et al. 2012)",
+    )
+]
 TOLERANCE = 1e-5  # [A]; half the rounding of the source would be 5e-4
 CHUNK_FRAMES = 64
 TEXT = h5py.string_dtype("utf-8")
@@ -38,7 +45,9 @@ def step_numbers(time_ps, timestep_fs):
     """MD step of each frame; times are whole numbers of time steps."""
     steps = np.rint(time_ps * 1000.0 / timestep_fs).astype(np.int64)
     if np.abs(steps * timestep_fs / 1000.0 - time_ps).max() > 1e-6:
-        raise SystemExit("time_ps is not a whole number of time steps (wrong timestep_fs). Check the source file")
+        raise SystemExit(
+            "time_ps is not a whole number of time steps (wrong timestep_fs). Check the source file"
+        )
     return steps
 
 
@@ -57,13 +66,21 @@ def convert(source_path, target_path, stride, equilibration_ps):
         atoms = target.create_group("particles/atoms")
         position = atoms.create_group("position")
         chunk = min(CHUNK_FRAMES, n_frames)
-        value = position.create_dataset("value", shape=(n_frames, n_atoms, 3), dtype=np.float32,
-                                        chunks=(chunk, n_atoms, 3), scaleoffset=3, compression="gzip",
-                                        compression_opts=9)
+        value = position.create_dataset(
+            "value",
+            shape=(n_frames, n_atoms, 3),
+            dtype=np.float32,
+            chunks=(chunk, n_atoms, 3),
+            scaleoffset=3,
+            compression="gzip",
+            compression_opts=9,
+        )
         text_attribute(value, "unit", "Angstrom")
         block = 2048
         for first in range(0, n_frames, block):
-            value[first:first + block] = source["positions"][first * stride:(first + block) * stride:stride]
+            value[first : first + block] = source["positions"][
+                first * stride : (first + block) * stride : stride
+            ]
         packed = dict(compression="gzip", compression_opts=9, shuffle=True)
         position.create_dataset("step", data=step_numbers(time, source.attrs["timestep_fs"]), **packed)
         text_attribute(position.create_dataset("time", data=np.round(time, 6), **packed), "unit", "ps")
@@ -74,8 +91,11 @@ def convert(source_path, target_path, stride, equilibration_ps):
         edges = box.create_group("edges")
         # The cell is constant; it is still written per frame because readers in use open nothing else.
         matrix = np.broadcast_to(np.diag(source["box_edges"][:]), (n_frames, 3, 3))
-        text_attribute(edges.create_dataset("value", data=matrix, chunks=(min(1024, n_frames), 3, 3), **packed),
-                       "unit", "Angstrom")
+        text_attribute(
+            edges.create_dataset("value", data=matrix, chunks=(min(1024, n_frames), 3, 3), **packed),
+            "unit",
+            "Angstrom",
+        )
         edges["step"], edges["time"] = position["step"], position["time"]  # hard links, as the standard asks
 
         atoms.create_dataset("species", data=source["species"][:])
@@ -88,8 +108,11 @@ def convert(source_path, target_path, stride, equilibration_ps):
         simulation.attrs["frame_interval_ps"] = float(source.attrs["frame_interval_ps"]) * stride
         simulation.attrs["equilibration_inside_ps"] = equilibration_ps
         text_attribute(simulation, "coordinates", "unwrapped (continuous), rounded to 0.001 angstrom")
-        text_attribute(simulation, "source", os.path.basename(source_path)
-                       + (f", every {stride}th frame" if stride > 1 else ", all frames"))
+        text_attribute(
+            simulation,
+            "source",
+            os.path.basename(source_path) + (f", every {stride}th frame" if stride > 1 else ", all frames"),
+        )
     os.replace(target_path + ".part", target_path)
 
 
@@ -99,15 +122,20 @@ def largest_difference(source_path, target_path, stride):
         written, original = atoms["position/value"], source["positions"]
         if written.shape[0] != len(source["time_ps"][::stride]) or written.shape[1:] != original.shape[1:]:
             raise SystemExit(f"{target_path}: shape {written.shape} does not fit the source. Convert again")
-        same = (np.array_equal(atoms["species"][:], source["species"][:])
-                and np.allclose(atoms["position/time"][:], source["time_ps"][::stride], rtol=0, atol=1e-6)
-                and np.array_equal(atoms["box/edges/value"][-1], np.diag(source["box_edges"][:])))
+        same = (
+            np.array_equal(atoms["species"][:], source["species"][:])
+            and np.allclose(atoms["position/time"][:], source["time_ps"][::stride], rtol=0, atol=1e-6)
+            and np.array_equal(atoms["box/edges/value"][-1], np.diag(source["box_edges"][:]))
+        )
         if not same:
             raise SystemExit(f"{target_path}: species, times or cell differ from the source. Convert again")
         largest = 0.0
         for first in range(0, written.shape[0], 2048):
-            frames = written[first:first + 2048]
-            largest = max(largest, float(np.abs(frames - original[first * stride:(first + 2048) * stride:stride]).max()))
+            frames = written[first : first + 2048]
+            largest = max(
+                largest,
+                float(np.abs(frames - original[first * stride : (first + 2048) * stride : stride]).max()),
+            )
         return largest
 
 
@@ -145,7 +173,11 @@ def main():
         print(f"{name}: {os.path.getsize(target) / 1e6:.1f} MB, largest difference {difference:.1e} A")
     if not arguments.check:
         for name, structure, title in STRUCTURES:
-            write_structure(os.path.join(arguments.source, name), os.path.join(here, "..", "inputs", "structures", structure), title)
+            write_structure(
+                os.path.join(arguments.source, name),
+                os.path.join(here, "..", "inputs", "structures", structure),
+                title,
+            )
     return 1 if failed else 0
 
 

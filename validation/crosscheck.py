@@ -1,11 +1,12 @@
 """The method once more in plain numpy, written from the equations and sharing no code with the program: the second opinion
 of the checks in this folder. Slow and simple on purpose. Angstrom, ps; matrices column-stochastic; rows of A are cell vectors.
 """
+
 import h5py
 import numpy as np
 
-
 # --- trajectory and sites ------------------------------------------------------------------------------------------
+
 
 def read_h5md(path):
     """Positions [frame, atom, 3] (continuous), species, edges of the orthorhombic box [3], frame interval [ps], first time [ps]."""
@@ -15,7 +16,13 @@ def read_h5md(path):
         box = atoms["box/edges/value"][0]
         assert np.allclose(box, np.diag(np.diag(box))), "this check is written for orthorhombic boxes"
         species = np.array([s.decode() for s in atoms["species"][:]])
-        return atoms["position/value"][:].astype(float), species, np.diag(box), (time[-1] - time[0]) / (len(time) - 1), time[0]
+        return (
+            atoms["position/value"][:].astype(float),
+            species,
+            np.diag(box),
+            (time[-1] - time[0]) / (len(time) - 1),
+            time[0],
+        )
 
 
 def read_poscar(path):
@@ -24,12 +31,17 @@ def read_poscar(path):
     names, numbers = lines[5].split(), [int(word) for word in lines[6].split()]
     assert lines[7].strip().lower().startswith("d")
     species = np.repeat(names, numbers)
-    return np.array([[float(word) for word in line.split()[:3]] for line in lines[8:8 + len(species)]]), species
+    return (
+        np.array([[float(word) for word in line.split()[:3]] for line in lines[8 : 8 + len(species)]]),
+        species,
+    )
 
 
 def tile(fractional, species, repeats):
     """Fractional positions in the box of `repeats` cells."""
-    shifts = np.array([[i, j, k] for i in range(repeats[0]) for j in range(repeats[1]) for k in range(repeats[2])])
+    shifts = np.array(
+        [[i, j, k] for i in range(repeats[0]) for j in range(repeats[1]) for k in range(repeats[2])]
+    )
     return (((fractional[None] + shifts[:, None]) / repeats).reshape(-1, 3), np.tile(species, len(shifts)))
 
 
@@ -43,7 +55,7 @@ def framework_at_rest(positions, species, box, crystal, crystal_species, mobile=
     for _ in range(20):
         delta = first[:, None] + shift - target[None]
         delta -= box * np.round(delta / box)
-        place = np.argmin((delta ** 2).sum(-1), axis=1)
+        place = np.argmin((delta**2).sum(-1), axis=1)
         miss = delta[np.arange(len(first)), place]
         shift = shift - miss.mean(axis=0)
     assert len(set(place)) == len(target), "framework atoms do not match the crystal one to one"
@@ -54,13 +66,15 @@ def framework_at_rest(positions, species, box, crystal, crystal_species, mobile=
 def nearest_sites(ions, sites, box, block=400):
     """Nearest site [frame, ion], the image of the box it lies in [frame, ion, 3] and the distance [frame, ion]."""
     n_frames, n_ions, _ = ions.shape
-    site, image = np.empty((n_frames, n_ions), dtype=np.int32), np.empty((n_frames, n_ions, 3), dtype=np.int32)
+    site, image = np.empty((n_frames, n_ions), dtype=np.int32), np.empty(
+        (n_frames, n_ions, 3), dtype=np.int32
+    )
     distance = np.empty((n_frames, n_ions))
     reduced_sites = (sites / box).astype(np.float32)
-    weight = (box ** 2).astype(np.float32)
+    weight = (box**2).astype(np.float32)
     for first in range(0, n_frames, block):
-        part = ions[first:first + block]
-        whole = np.floor(part / box)                       # float32 keeps 1e-6 A inside one box
+        part = ions[first : first + block]
+        whole = np.floor(part / box)  # float32 keeps 1e-6 A inside one box
         inside = (part / box - whole).astype(np.float32)
         squared = np.zeros(part.shape[:2] + (len(sites),), dtype=np.float32)
         for axis in range(3):
@@ -79,7 +93,11 @@ def nearest_sites(ions, sites, box, block=400):
             lengths = np.sqrt(((delta - cells * box) ** 2).sum(-1))
             best[f, k] = np.argmin(lengths)
             cell[f, k], exact[f, k] = cells[best[f, k]], lengths[best[f, k]]
-        site[first:first + block], image[first:first + block], distance[first:first + block] = best, cell, exact
+        site[first : first + block], image[first : first + block], distance[first : first + block] = (
+            best,
+            cell,
+            exact,
+        )
     return site, image, distance
 
 
@@ -115,6 +133,7 @@ def slope(time, values, begin, end):
 
 # --- counts and kernels --------------------------------------------------------------------------------------------
 
+
 def counts(site, image, lag, base, offset, supercell):
     """C(j, i, R) of eq. 4 for folded sites as {(from, to, R_a, R_b, R_c): count}; pairs with an unassigned end are left out."""
     folded = offset[np.maximum(site, 0)] + image @ supercell
@@ -123,7 +142,11 @@ def counts(site, image, lag, base, offset, supercell):
     R = (folded[lag:] - folded[:-lag])[kept]
     key = np.column_stack([base[origin[kept]], base[destination[kept]], R]).astype(np.int64)
     assert np.abs(R).max() < 64
-    packed = (((key[:, 0] * 4096 + key[:, 1]) * 128 + key[:, 2] + 64) * 128 + key[:, 3] + 64) * 128 + key[:, 4] + 64
+    packed = (
+        (((key[:, 0] * 4096 + key[:, 1]) * 128 + key[:, 2] + 64) * 128 + key[:, 3] + 64) * 128
+        + key[:, 4]
+        + 64
+    )
     values, number = np.unique(packed, return_counts=True)
     result = {}
     for value, n in zip(values.tolist(), number.tolist()):
@@ -178,7 +201,9 @@ def exact_diffusivity(origin, destination, R, p, pi, cell, positions, tau):
         weight = pi[inside] / pi[inside].sum()
         v = weight @ a[inside]
         A = np.eye(len(inside)) - P[np.ix_(inside, inside)].T
-        chi[inside] = np.linalg.solve(A + weight[None, :], a[inside] - v)   # the added rank-one term fixes pi.chi = 0
+        chi[inside] = np.linalg.solve(
+            A + weight[None, :], a[inside] - v
+        )  # the added rank-one term fixes pi.chi = 0
         drift[inside] = v
     u = d + chi[destination] - chi[origin] - drift[origin]
     return np.einsum("e,ea,eb->ab", pi[origin] * p, u, u) / (2 * tau)
@@ -192,6 +217,7 @@ def full_matrix(origin, destination, R, p, base, offset, supercell):
         fractional = cell @ inverse
         wrapped = np.rint((fractional - np.floor(fractional + 1e-9)) @ supercell).astype(int)
         return (int(b), *wrapped.tolist())
+
     index = {key(b, o): s for s, (b, o) in enumerate(zip(base, offset))}
     M = np.zeros((len(base), len(base)))
     leaving = [np.flatnonzero(origin == b) for b in range(base.max() + 1)]
@@ -216,7 +242,9 @@ def kernel_msd(origin, destination, R, p, pi, cell, positions, steps):
     z, f, s = pi.copy(), np.zeros((3, n)), np.zeros((3, 3, n))
     found = {0: np.zeros((3, 3))}
     for step in range(1, max(steps) + 1):
-        s = np.array([[P @ s[a, b] + A[a] @ f[b] + A[b] @ f[a] + B[a, b] @ z for b in range(3)] for a in range(3)])
+        s = np.array(
+            [[P @ s[a, b] + A[a] @ f[b] + A[b] @ f[a] + B[a, b] @ z for b in range(3)] for a in range(3)]
+        )
         f = np.array([P @ f[a] + A[a] @ z for a in range(3)])
         z = P @ z
         found[step] = s.sum(-1)
@@ -224,6 +252,7 @@ def kernel_msd(origin, destination, R, p, pi, cell, positions, steps):
 
 
 # --- verdicts ------------------------------------------------------------------------------------------------------
+
 
 class Checks:
     """Prints one line per check, counts, and gives the exit status."""
@@ -233,12 +262,24 @@ class Checks:
 
     def that(self, sentence, good, found=""):
         self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
-        print(f"{'pass' if good else 'FAIL'}  {sentence}" + (f"  [{found}]" if str(found) else ""), flush=True)
+        print(
+            f"{'pass' if good else 'FAIL'}  {sentence}" + (f"  [{found}]" if str(found) else ""), flush=True
+        )
 
     def near(self, sentence, value, expected, relative=0.0, absolute=0.0):
         value, expected = np.asarray(value, dtype=float), np.asarray(expected, dtype=float)
-        worst = float(np.max(np.abs(value - expected) / np.maximum(relative * np.abs(expected) + absolute, 1e-300))) if value.shape == expected.shape else np.inf
-        shown = np.array2string(value, precision=5, threshold=6, separator=" ") + " against " + np.array2string(expected, precision=5, threshold=6, separator=" ")
+        worst = (
+            float(
+                np.max(np.abs(value - expected) / np.maximum(relative * np.abs(expected) + absolute, 1e-300))
+            )
+            if value.shape == expected.shape
+            else np.inf
+        )
+        shown = (
+            np.array2string(value, precision=5, threshold=6, separator=" ")
+            + " against "
+            + np.array2string(expected, precision=5, threshold=6, separator=" ")
+        )
         self.that(sentence, worst <= 1, " ".join(shown.split()))
 
     def finish(self):

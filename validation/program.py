@@ -1,4 +1,5 @@
 """Runs the built program for a check and reads what it wrote."""
+
 import json
 import os
 import subprocess
@@ -20,11 +21,18 @@ def binary():
 
 def run(stage, input_name, folder, **settings):
     """`mesolith STAGE inputs/INPUT_NAME` with results in `folder`; settings as section__key=TOML text."""
-    command = [binary(), stage, os.path.join(INPUTS, input_name), "--quiet", "--set", f"run.output={json.dumps(folder)}"]
+    command = [
+        binary(),
+        stage,
+        os.path.join(INPUTS, input_name),
+        "--quiet",
+        "--set",
+        f"run.output={json.dumps(folder)}",
+    ]
     for key, value in settings.items():
         command += ["--set", f"{key.replace('__', '.')}={value}"]
     result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode not in (0, 3):   # 3: a check of the model failed, which is a result
+    if result.returncode not in (0, 3):  # 3: a check of the model failed, which is a result
         sys.exit(f"FAIL  {' '.join(command)} gave exit code {result.returncode}\n{result.stderr}")
     return folder
 
@@ -33,8 +41,11 @@ class Results:
     """The HDF5 files of a run as plain arrays: results["msm", "lags/0/counts/from"]."""
 
     def __init__(self, folder):
-        self.files = {stage: h5py.File(os.path.join(folder, stage + ".h5"), "r") for stage in ("sites", "msm", "meso")
-                      if os.path.exists(os.path.join(folder, stage + ".h5"))}
+        self.files = {
+            stage: h5py.File(os.path.join(folder, stage + ".h5"), "r")
+            for stage in ("sites", "msm", "meso")
+            if os.path.exists(os.path.join(folder, stage + ".h5"))
+        }
 
     def __contains__(self, key):
         stage, path = key
@@ -45,7 +56,11 @@ class Results:
         values = self.files[stage][path][()]
         if isinstance(values, np.ndarray) and values.dtype.kind == "O":
             return [value.decode() for value in values]
-        return values.astype(np.int64) if getattr(values, "dtype", None) is not None and values.dtype.kind in "iu" else values
+        return (
+            values.astype(np.int64)
+            if getattr(values, "dtype", None) is not None and values.dtype.kind in "iu"
+            else values
+        )
 
     def attr(self, stage, path, name):
         value = self.files[stage][path].attrs[name]
@@ -56,7 +71,14 @@ class Results:
 
     def lags(self):
         """[(member name, lag in frames, lag in ps)]"""
-        return [(k, int(self.attr("msm", f"lags/{k}", "lag_frames")), float(self.attr("msm", f"lags/{k}", "lag_time"))) for k in self.numbers("msm", "lags")]
+        return [
+            (
+                k,
+                int(self.attr("msm", f"lags/{k}", "lag_frames")),
+                float(self.attr("msm", f"lags/{k}", "lag_time")),
+            )
+            for k in self.numbers("msm", "lags")
+        ]
 
     def counts(self, k):
         group = f"lags/{k}/counts/"
@@ -66,5 +88,10 @@ class Results:
     def kernel(self, k):
         group = f"lags/{k}/kernel/"
         column = self["msm", group + "column"]
-        return (np.repeat(np.arange(len(column) - 1), np.diff(column)), self["msm", group + "to"], self["msm", group + "R"], self["msm", group + "p"],
-                self["msm", group + "stationary"])
+        return (
+            np.repeat(np.arange(len(column) - 1), np.diff(column)),
+            self["msm", group + "to"],
+            self["msm", group + "R"],
+            self["msm", group + "p"],
+            self["msm", group + "stationary"],
+        )

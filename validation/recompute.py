@@ -1,4 +1,5 @@
 """Recompute in numpy, from the trajectory and from the stored counts, what a run of the program has found."""
+
 import numpy as np
 
 import crosscheck as cc
@@ -17,12 +18,24 @@ def mapped(results, trajectory, path, discard_ps, radius, mobile="Li"):
     ions = cc.framework_at_rest(positions[first:], species, box, crystal, crystal_species, mobile)
     site, image, distance = cc.nearest_sites(ions, sites, box)
     core, core_image = cc.last_core(site, image, distance, radius)
-    return {"ions": ions, "box": box, "interval": interval, "first": first, "expected_first": expected, "nearest": (site, image),
-            "core": (core, core_image), "distance": distance}
+    return {
+        "ions": ions,
+        "box": box,
+        "interval": interval,
+        "first": first,
+        "expected_first": expected,
+        "nearest": (site, image),
+        "core": (core, core_image),
+        "distance": distance,
+    }
 
 
 def folding(results):
-    return results["sites", "sites/base"], results["sites", "sites/offset"], results["sites", "sites/supercell"]
+    return (
+        results["sites", "sites/base"],
+        results["sites", "sites/offset"],
+        results["sites", "sites/supercell"],
+    )
 
 
 def counted(results, mapped_trajectories, rule, lag_frames):
@@ -42,9 +55,18 @@ def check_mapping(checks, results, trajectories, rule):
         label = f"trajectory {k}: " if len(trajectories) > 1 else ""
         for name, key in (("nearest_changes", "nearest"), ("core_hops", "core")):
             program, own = int(results.attr("sites", path, name)), cc.changes(*trajectory[key])
-            checks.that(f"{label}{name.replace('_', ' ')} of the program equal those of numpy", program == own, f"{program} and {own}")
+            checks.that(
+                f"{label}{name.replace('_', ' ')} of the program equal those of numpy",
+                program == own,
+                f"{program} and {own}",
+            )
         occupied = cc.occupancy(trajectory[rule][0], n_sites)
-        checks.near(f"{label}occupancies of the {n_sites} sites equal those of numpy", results["sites", path + "/occupancy"], occupied, absolute=1e-12)
+        checks.near(
+            f"{label}occupancies of the {n_sites} sites equal those of numpy",
+            results["sites", path + "/occupancy"],
+            occupied,
+            absolute=1e-12,
+        )
 
 
 def check_counts_and_kernels(checks, results, trajectories, rule):
@@ -55,26 +77,52 @@ def check_counts_and_kernels(checks, results, trajectories, rule):
         own = counted(results, trajectories, rule, frames)
         stored = results.counts(k)
         differ = sum(abs(own.get(key, 0) - stored.get(key, 0)) for key in set(own) | set(stored))
-        checks.that(f"lag {tau:g} ps: all {len(own)} kinds of transition are counted alike", differ == 0, f"{sum(own.values())} windows, {differ} differ")
+        checks.that(
+            f"lag {tau:g} ps: all {len(own)} kinds of transition are counted alike",
+            differ == 0,
+            f"{sum(own.values())} windows, {differ} differ",
+        )
         kernel = results.kernel(k)
         rebuilt = cc.symmetrised_kernel(stored, len(positions))
         mine = {(*map(int, (j, i)), *map(int, R)): p for j, i, R, p in zip(*rebuilt[:4])}
         theirs = {(*map(int, (j, i)), *map(int, R)): p for j, i, R, p in zip(*kernel[:4])}
         visited = np.bincount(rebuilt[0], minlength=len(positions)) > 0
-        worst = max(abs(mine.get(key, 0.0) - theirs.get(key, 0.0)) for key in set(mine) | set(theirs) if visited[key[0]])
-        checks.that(f"lag {tau:g} ps: kernel entries follow from the counts", worst < 1e-13, f"largest difference {worst:.1e}")
+        worst = max(
+            abs(mine.get(key, 0.0) - theirs.get(key, 0.0))
+            for key in set(mine) | set(theirs)
+            if visited[key[0]]
+        )
+        checks.that(
+            f"lag {tau:g} ps: kernel entries follow from the counts",
+            worst < 1e-13,
+            f"largest difference {worst:.1e}",
+        )
         D = cc.exact_diffusivity(*kernel, cell, positions, tau)
         program = results["msm", f"lags/{k}/diffusivity/D"]
         difference = np.abs(D - program).max() / np.abs(program).max()
-        checks.that(f"lag {tau:g} ps: D tensor equals the corrector formula solved in numpy", difference < 1e-9, f"relative difference {difference:.1e}")
+        checks.that(
+            f"lag {tau:g} ps: D tensor equals the corrector formula solved in numpy",
+            difference < 1e-9,
+            f"relative difference {difference:.1e}",
+        )
         if f"lags/{k}/spectrum" in results.files["msm"]:
             M = cc.full_matrix(*kernel[:4], base, offset, supercell)
             kept = np.bincount(base, weights=kernel[4][base], minlength=len(positions))[base] > 0
             eigenvalues = np.sort(np.abs(np.linalg.eigvals(M[np.ix_(kept, kept)])))[::-1]
-            stored_values = np.hypot(results["msm", f"lags/{k}/spectrum/eigenvalue_re"], results["msm", f"lags/{k}/spectrum/eigenvalue_im"])
-            same = len(eigenvalues) == len(stored_values) and np.abs(np.sort(stored_values)[::-1] - eigenvalues).max()
-            checks.that(f"lag {tau:g} ps: the {len(eigenvalues)} moduli of the spectrum are those of the whole matrix", same is not False and same < 1e-9,
-                        f"largest difference {same:.1e}" if same is not False else f"{len(stored_values)} stored")
+            stored_values = np.hypot(
+                results["msm", f"lags/{k}/spectrum/eigenvalue_re"],
+                results["msm", f"lags/{k}/spectrum/eigenvalue_im"],
+            )
+            same = (
+                len(eigenvalues) == len(stored_values)
+                and np.abs(np.sort(stored_values)[::-1] - eigenvalues).max()
+            )
+            checks.that(
+                f"lag {tau:g} ps: the {len(eigenvalues)} moduli of the spectrum are those of the whole"
+                " matrix",
+                same is not False and same < 1e-9,
+                f"largest difference {same:.1e}" if same is not False else f"{len(stored_values)} stored",
+            )
 
 
 def check_chapman_kolmogorov(checks, results):
@@ -89,7 +137,12 @@ def check_chapman_kolmogorov(checks, results):
             continue
         long = cc.full_matrix(*results.kernel(k)[:4], base, offset, supercell)
         own = np.linalg.norm(long - np.linalg.matrix_power(short, int(n)), 2) / np.linalg.norm(long, 2)
-        checks.near(f"Chapman-Kolmogorov error at n = {n} equals the 2-norm of the whole matrices", error, own, relative=1e-8)
+        checks.near(
+            f"Chapman-Kolmogorov error at n = {n} equals the 2-norm of the whole matrices",
+            error,
+            own,
+            relative=1e-8,
+        )
 
 
 def check_model_msd(checks, results, largest=20):
@@ -98,9 +151,18 @@ def check_model_msd(checks, results, largest=20):
     time = results["msm", "msd/model_time"]
     steps = np.rint(time / tau).astype(int)
     kept = (steps <= largest) & (steps > 0)
-    own = cc.kernel_msd(*results.kernel(k), results["msm", "basis/cell"], results["msm", "basis/positions"], steps[kept].tolist())
+    own = cc.kernel_msd(
+        *results.kernel(k),
+        results["msm", "basis/cell"],
+        results["msm", "basis/positions"],
+        steps[kept].tolist(),
+    )
     difference = np.abs(results["msm", "msd/model"][kept] - own[:, range(3), range(3)]).max()
-    checks.that(f"MSD of the model equals the recursion of its moments at {int(kept.sum())} times", difference < 1e-9, f"largest difference {difference:.1e} A^2")
+    checks.that(
+        f"MSD of the model equals the recursion of its moments at {int(kept.sum())} times",
+        difference < 1e-9,
+        f"largest difference {difference:.1e} A^2",
+    )
 
 
 def check_trajectory_msd(checks, results, trajectories, begin, end):
@@ -108,22 +170,36 @@ def check_trajectory_msd(checks, results, trajectories, begin, end):
     frames = sum(len(t["ions"]) for t in trajectories)
     interval = trajectories[0]["interval"]
     lags = np.unique(np.rint(np.linspace(begin, end, 16) / interval).astype(int))
-    curve = sum(cc.msd(t["ions"], lags) * (len(t["ions"]) - lags)[:, None] for t in trajectories) / sum(len(t["ions"]) - lags for t in trajectories)[:, None]
+    curve = (
+        sum(cc.msd(t["ions"], lags) * (len(t["ions"]) - lags)[:, None] for t in trajectories)
+        / sum(len(t["ions"]) - lags for t in trajectories)[:, None]
+    )
     own = np.array([cc.slope(lags * interval, curve[:, a], begin, end) for a in range(3)])
     program = results["msm", "msd/fit/D"]
-    checks.near(f"MSD slopes from {begin:g} to {end:g} ps over all {frames} frames agree within 1 %", program, own, relative=0.01)
+    checks.near(
+        f"MSD slopes from {begin:g} to {end:g} ps over all {frames} frames agree within 1 %",
+        program,
+        own,
+        relative=0.01,
+    )
     return own
 
 
 def check_error_bars(checks, results, k, samples=400, seed=5):
     """Own bootstrap from the stored counts of the blocks: standard errors of D agree within 4 standard errors of a standard error."""
     group = f"lags/{k}/counts/"
-    offsets, transition, count = (results["msm", group + name] for name in ("block_offsets", "block_transition", "block_count"))
+    offsets, transition, count = (
+        results["msm", group + name] for name in ("block_offsets", "block_transition", "block_count")
+    )
     origin, destination, R = (results["msm", group + name] for name in ("from", "to", "R"))
     n_blocks = len(offsets) - 1
     block = np.repeat(np.arange(n_blocks), np.diff(offsets))
     total = np.bincount(transition, weights=count, minlength=len(origin))
-    checks.that("counts of the time blocks add up to the total", np.array_equal(total, results["msm", group + "total"]), f"{n_blocks} blocks")
+    checks.that(
+        "counts of the time blocks add up to the total",
+        np.array_equal(total, results["msm", group + "total"]),
+        f"{n_blocks} blocks",
+    )
     keys = list(map(tuple, np.column_stack([origin, destination, R]).tolist()))
     random = np.random.default_rng(seed)
     tau = float(results.attr("msm", f"lags/{k}", "lag_time"))
@@ -133,24 +209,53 @@ def check_error_bars(checks, results, k, samples=400, seed=5):
         weight = random.exponential(size=n_blocks)
         weighted = np.bincount(transition, weights=count * weight[block], minlength=len(origin))
         kernel = cc.symmetrised_kernel({key: n for key, n in zip(keys, weighted) if n > 0}, n_sites)
-        drawn.append(np.diag(cc.exact_diffusivity(*kernel, results["msm", "basis/cell"], results["msm", "basis/positions"], tau)))
+        drawn.append(
+            np.diag(
+                cc.exact_diffusivity(
+                    *kernel, results["msm", "basis/cell"], results["msm", "basis/positions"], tau
+                )
+            )
+        )
     own, program = np.std(drawn, axis=0, ddof=1), np.diag(results["msm", f"lags/{k}/diffusivity/error"])
     theirs = len(results["msm", f"lags/{k}/diffusivity/samples"])
     allowed = 4 * np.sqrt(1 / (2 * samples) + 1 / (2 * theirs))
-    checks.near(f"error bars of D agree with an own resampling of the blocks (within {100 * allowed:.0f} %)", program, own, relative=allowed)
+    checks.near(
+        f"error bars of D agree with an own resampling of the blocks (within {100 * allowed:.0f} %)",
+        program,
+        own,
+        relative=allowed,
+    )
 
 
 def check_walkers(checks, results):
     k = str(int(results.attr("msm", "/", "chosen_lag")))
     tau = float(results.attr("msm", f"lags/{k}", "lag_time"))
-    D = np.diag(cc.exact_diffusivity(*results.kernel(k), results["msm", "basis/cell"], results["msm", "basis/positions"], tau))
-    checks.near("exact D beside the walkers is that of the chosen kernel", results["meso", "walkers/diffusivity/exact"], D, relative=1e-9, absolute=1e-15)
+    D = np.diag(
+        cc.exact_diffusivity(
+            *results.kernel(k), results["msm", "basis/cell"], results["msm", "basis/positions"], tau
+        )
+    )
+    checks.near(
+        "exact D beside the walkers is that of the chosen kernel",
+        results["meso", "walkers/diffusivity/exact"],
+        D,
+        relative=1e-9,
+        absolute=1e-15,
+    )
     value, error = results["meso", "walkers/diffusivity/D"], results["meso", "walkers/diffusivity/error"]
     moving = error > 0
     z = (value[moving] - D[moving]) / error[moving]
-    checks.that("walkers have the exact D within 4 standard errors", np.all(np.abs(z) < 4), "z = " + ", ".join(f"{x:+.2f}" for x in z))
+    checks.that(
+        "walkers have the exact D within 4 standard errors",
+        np.all(np.abs(z) < 4),
+        "z = " + ", ".join(f"{x:+.2f}" for x in z),
+    )
     if ("meso", "field/scattering") in results:
         worst = np.abs(results["meso", "field/scattering"] - results["meso", "field/exact_scattering"]).max()
-        checks.that("density waves of the field decay as the Bloch matrices say", worst < 1e-11, f"largest difference {worst:.1e}")
+        checks.that(
+            "density waves of the field decay as the Bloch matrices say",
+            worst < 1e-11,
+            f"largest difference {worst:.1e}",
+        )
         mass = abs(float(results.attr("meso", "field", "mass_error")))
         checks.that("the field keeps its mass", mass < 1e-12, f"{mass:.1e}")

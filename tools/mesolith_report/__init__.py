@@ -7,6 +7,7 @@
 
 Conventions of the files: angstrom, ps, eV, K; lattice vectors are rows; matrices column-stochastic (column = origin).
 """
+
 from .run import Missing, ReportError, Run, load
 
 __all__ = ["Missing", "ReportError", "Run", "load"]

@@ -1,10 +1,13 @@
 """python -m mesolith_report RUNDIR: write RUNDIR/report.html and RUNDIR/tables/*.csv."""
+
 import argparse
 import sys
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="mesolith_report", description="Write the HTML report of a result folder of mesolith.")
+    parser = argparse.ArgumentParser(
+        prog="mesolith_report", description="Write the HTML report of a result folder of mesolith."
+    )
     parser.add_argument("folder", help="output folder of `mesolith run`")
     parser.add_argument("--png", metavar="FOLDER", help="also write each picture as a PNG file")
     options = parser.parse_args(arguments)
@@ -12,8 +15,11 @@ def main(arguments=None):
         from .report import write_report  # here, so that a missing package becomes one clear line too
         from .run import ReportError, load
     except ImportError as error:
-        print(f"mesolith_report: {error}. Install the Python packages numpy, h5py and matplotlib "
-              "(Debian: python3-numpy python3-h5py python3-matplotlib)", file=sys.stderr)
+        print(
+            f"mesolith_report: {error}. Install the Python packages numpy, h5py and matplotlib "
+            "(Debian: python3-numpy python3-h5py python3-matplotlib)",
+            file=sys.stderr,
+        )
         return 1
     try:
         with load(options.folder) as run:

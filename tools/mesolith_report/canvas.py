@@ -1,4 +1,5 @@
 """How pictures look, and how they become part of a page."""
+
 import base64
 import io
 import os
@@ -11,7 +12,15 @@ from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
 
 # Okabe-Ito: told apart by colour-blind readers too.
-BLUE, ORANGE, GREEN, PURPLE, RED, SKY, YELLOW = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442"
+BLUE, ORANGE, GREEN, PURPLE, RED, SKY, YELLOW = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#D55E00",
+    "#56B4E9",
+    "#F0E442",
+)
 INK, GREY, PALE = "#22272e", "#8a929c", "#dfe3e8"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, SKY, "#7a5195", "#4d4d4d", "#a3a500", "#c2478f")
 AXIS_COLOURS = (BLUE, RED, GREEN)
@@ -19,17 +28,48 @@ AXIS_COLOURS = (BLUE, RED, GREEN)
 WIDTH = 9.0  # [inch]; the page shows it 900 px wide
 DPI = 150
 
-matplotlib.rcParams.update({
-    "font.family": "DejaVu Sans", "font.size": 10, "axes.titlesize": 10.5, "axes.labelsize": 10,
-    "axes.edgecolor": "#5b636d", "axes.linewidth": 0.8, "axes.labelcolor": INK, "text.color": INK,
-    "xtick.color": "#3d444d", "ytick.color": "#3d444d", "xtick.labelsize": 9, "ytick.labelsize": 9,
-    "axes.grid": True, "grid.color": "#e9ecef", "grid.linewidth": 0.8, "axes.axisbelow": True,
-    "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 9,
-    "lines.linewidth": 1.6, "lines.markersize": 5, "axes.unicode_minus": True, "axes.formatter.use_mathtext": False,
-})
+matplotlib.rcParams.update(
+    {
+        "font.family": "DejaVu Sans",
+        "font.size": 10,
+        "axes.titlesize": 10.5,
+        "axes.labelsize": 10,
+        "axes.edgecolor": "#5b636d",
+        "axes.linewidth": 0.8,
+        "axes.labelcolor": INK,
+        "text.color": INK,
+        "xtick.color": "#3d444d",
+        "ytick.color": "#3d444d",
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "axes.grid": True,
+        "grid.color": "#e9ecef",
+        "grid.linewidth": 0.8,
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 5,
+        "axes.unicode_minus": True,
+        "axes.formatter.use_mathtext": False,
+    }
+)
 
 
-def panels(n_columns, height, n_rows=1, left=0.075, right=0.985, top=0.90, bottom=0.15, wspace=0.26, hspace=0.1, **more):
+def panels(
+    n_columns,
+    height,
+    n_rows=1,
+    left=0.075,
+    right=0.985,
+    top=0.90,
+    bottom=0.15,
+    wspace=0.26,
+    hspace=0.1,
+    **more,
+):
     """A figure of the page's width with fixed margins: measuring text for a tight layout would draw everything twice."""
     figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     FigureCanvasAgg(figure)

@@ -1,12 +1,24 @@
 """One function per picture: arrays of a run in, (title, figure, caption) out. The title says the finding."""
+
 import math
 
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .canvas import (AXIS_COLOURS, BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, RED, SERIES, log_axis, panels)
-from .numbers import (AXES, axis_lengths, duration, exact, grouped, is_number, joined, percent, plain, with_error)
+from .canvas import AXIS_COLOURS, BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, RED, SERIES, log_axis, panels
+from .numbers import (
+    AXES,
+    axis_lengths,
+    duration,
+    exact,
+    grouped,
+    is_number,
+    joined,
+    percent,
+    plain,
+    with_error,
+)
 from .run import Missing
 
 
@@ -21,13 +33,14 @@ def axis_title(axis, lengths):
 
 def band(axes, x, y, error, colour, label=None, style="-", alpha=0.18, width=1.6):
     """Line with one standard error around it."""
-    line, = axes.plot(x, y, style, color=colour, label=label, linewidth=width)
+    (line,) = axes.plot(x, y, style, color=colour, label=label, linewidth=width)
     if error is not None:
         axes.fill_between(x, y - error, y + error, color=colour, alpha=alpha, linewidth=0)
     return line
 
 
 # --- mapping -------------------------------------------------------------------------------------------------------
+
 
 def occupancy(run):
     """Per site of the simulated cell: (orbit of each, occupancy of each, names of orbits); replicas weighted by frames."""
@@ -55,29 +68,54 @@ def site_occupancy(run):
     for place, kind in enumerate(kinds):
         values = occupied[orbit == kind]
         spread = jitter.uniform(-0.28, 0.28, len(values)) if len(values) > 1 else np.zeros(1)
-        ax.plot(place + spread, values, "o", markersize=3.5 if len(values) < 200 else 2, alpha=0.55,
-                color=SERIES[place % len(SERIES)], markeredgewidth=0)
+        ax.plot(
+            place + spread,
+            values,
+            "o",
+            markersize=3.5 if len(values) < 200 else 2,
+            alpha=0.55,
+            color=SERIES[place % len(SERIES)],
+            markeredgewidth=0,
+        )
         ax.plot([place - 0.36, place + 0.36], [means[place]] * 2, color=INK, linewidth=2)
     ax.axhline(1, color=GREY, linewidth=1, linestyle="--")
-    ax.set_xticks(range(len(kinds)), [f"{names[kind]}: {means[place]:.3f}\n{int((orbit == kind).sum())} sites" for place, kind in enumerate(kinds)])
+    ax.set_xticks(
+        range(len(kinds)),
+        [
+            f"{names[kind]}: {means[place]:.3f}\n{int((orbit == kind).sum())} sites"
+            for place, kind in enumerate(kinds)
+        ],
+    )
     ax.set_xlim(-0.55, len(kinds) - 0.45)
     ax.grid(axis="x", visible=False)
     ax.set_ylabel("mean ions per site")
-    ax.legend(handles=[Line2D([], [], marker="o", linestyle="", color=GREY, label="one site of the simulated cell"),
-                       Line2D([], [], color=INK, linewidth=2, label="mean of the kind (number below)"),
-                       Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="always one ion")],
-              loc="lower center", ncol=3, bbox_to_anchor=(0.5, 1.02), borderaxespad=0)
+    ax.legend(
+        handles=[
+            Line2D([], [], marker="o", linestyle="", color=GREY, label="one site of the simulated cell"),
+            Line2D([], [], color=INK, linewidth=2, label="mean of the kind (number below)"),
+            Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="always one ion"),
+        ],
+        loc="lower center",
+        ncol=3,
+        bbox_to_anchor=(0.5, 1.02),
+        borderaxespad=0,
+    )
     empty = int((occupied == 0).sum())
     lowest, highest = int(np.argmin(means)), int(np.argmax(means))
     if len(kinds) == 1:
         title = f"All sites are of one kind; each holds {means[0]:.3f} ions on average"
     else:
-        title = (f"Mean occupancy runs from {means[lowest]:.3f} ({names[kinds[lowest]]}) to {means[highest]:.3f} "
-                 f"({names[kinds[highest]]})")
+        title = (
+            f"Mean occupancy runs from {means[lowest]:.3f} ({names[kinds[lowest]]}) to {means[highest]:.3f} "
+            f"({names[kinds[highest]]})"
+        )
     if empty:
         title += f"; {empty} sites were never visited"
-    caption = ("Time-averaged number of ions on each site, grouped by kind (symmetry orbit). Sites of one kind should scatter closely around "
-               "their mean; a site far from it points to too short a run or a wrong site list.")
+    caption = (
+        "Time-averaged number of ions on each site, grouped by kind (symmetry orbit). Sites of one kind"
+        " should scatter closely around their mean; a site far from it points to too short a run or a wrong"
+        " site list."
+    )
     return title, figure, caption
 
 
@@ -97,7 +135,9 @@ def pooled_diagnostics(run):
             histogram = counts
         else:
             size = max(len(histogram), len(counts))
-            histogram = np.pad(histogram, (0, size - len(histogram))) + np.pad(counts, (0, size - len(counts)))
+            histogram = np.pad(histogram, (0, size - len(histogram))) + np.pad(
+                counts, (0, size - len(counts))
+            )
     width = sites.attr(f"trajectories/{members[0]}/diagnostics/distance_histogram", "bin")
     return all_attributes, np.array(frames), histogram, float(width)
 
@@ -117,7 +157,9 @@ def mapping(run):
     left, right = axes[0]
     last = int(np.flatnonzero(histogram)[-1]) + 1
     x = width * (np.arange(last) + 0.5)
-    left.fill_between(x, histogram[:last] / histogram.sum() / width, step="mid", color=BLUE, alpha=0.35, linewidth=0)
+    left.fill_between(
+        x, histogram[:last] / histogram.sum() / width, step="mid", color=BLUE, alpha=0.35, linewidth=0
+    )
     left.step(x, histogram[:last] / histogram.sum() / width, where="mid", color=BLUE, linewidth=1.2)
     top = left.get_ylim()[1]
     for value, label in ((median, "50 %"), (p95, "95 %"), (p99, "99 %")):
@@ -125,20 +167,53 @@ def mapping(run):
         left.text(value, top * 0.02, label, rotation=90, va="bottom", ha="right", fontsize=8.5)
     if is_number(half):
         left.axvline(half, color=RED, linewidth=1.4)
-        left.text(half * 1.012, top * 0.985, "half the smallest\nsite distance", color=RED, va="top", ha="left", fontsize=8.5,
-                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85})
-    left.set(xlabel="distance of an ion to its nearest site (Å)", ylabel="probability density (1/Å)", ylim=(0, top),
-             xlim=(0, max(x[-1], 1.4 * half) if is_number(half) else x[-1]))
+        left.text(
+            half * 1.012,
+            top * 0.985,
+            "half the smallest\nsite distance",
+            color=RED,
+            va="top",
+            ha="left",
+            fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
+        )
+    left.set(
+        xlabel="distance of an ion to its nearest site (Å)",
+        ylabel="probability density (1/Å)",
+        ylim=(0, top),
+        xlim=(0, max(x[-1], 1.4 * half) if is_number(half) else x[-1]),
+    )
     left.set_title("Distance to the nearest site", loc="left")
 
     msm = run.msm
     back_share, early = None, ""
     if msm is not None and "recrossings/waiting_time" in msm:
-        upper, back, every = (np.asarray(msm[f"recrossings/{name}"], dtype=float) for name in ("waiting_time", "back_by_wait", "all_by_wait"))
-        lower = np.concatenate([[upper[0] * upper[0] / upper[1] if len(upper) > 1 else upper[0] / 2], upper[:-1]])
+        upper, back, every = (
+            np.asarray(msm[f"recrossings/{name}"], dtype=float)
+            for name in ("waiting_time", "back_by_wait", "all_by_wait")
+        )
+        lower = np.concatenate(
+            [[upper[0] * upper[0] / upper[1] if len(upper) > 1 else upper[0] / 2], upper[:-1]]
+        )
         centre, spans = np.sqrt(lower * upper), upper - lower
-        right.bar(lower, every, width=spans, align="edge", color=PALE, edgecolor="white", label="next hop goes elsewhere")
-        right.bar(lower, back, width=spans, align="edge", color=ORANGE, edgecolor="white", label="next hop goes straight back")
+        right.bar(
+            lower,
+            every,
+            width=spans,
+            align="edge",
+            color=PALE,
+            edgecolor="white",
+            label="next hop goes elsewhere",
+        )
+        right.bar(
+            lower,
+            back,
+            width=spans,
+            align="edge",
+            color=ORANGE,
+            edgecolor="white",
+            label="next hop goes straight back",
+        )
         log_axis(right.xaxis, few=True)
         right.set_xlim(lower[0], upper[max(np.flatnonzero(every)[-1] if every.any() else 0, 1)])
         right.set(xlabel="wait before the next hop (ps)", ylabel="hops")
@@ -147,22 +222,32 @@ def mapping(run):
         jumps, undone = float(msm.attr("recrossings", "jumps")), float(msm.attr("recrossings", "back"))
         if jumps and back.sum():
             back_share = undone / jumps
-            early = f", half of them within {plain(centre[int(np.searchsorted(np.cumsum(back), back.sum() / 2))], 2)} ps"
+            early = (
+                ", half of them within"
+                f" {plain(centre[int(np.searchsorted(np.cumsum(back), back.sum() / 2))], 2)} ps"
+            )
     else:
-        right.text(0.5, 0.5, "recrossings: not in this run", ha="center", transform=right.transAxes, color=GREY)
+        right.text(
+            0.5, 0.5, "recrossings: not in this run", ha="center", transform=right.transAxes, color=GREY
+        )
         right.set_axis_off()
     fits = is_number(half) and p99 <= half
-    title = (f"99 % of ion positions lie within {p99:.2f} Å of a site"
-             + (f" ({'inside' if fits else 'beyond'} half the site distance, {half:.2f} Å)" if is_number(half) else ""))
+    title = f"99 % of ion positions lie within {p99:.2f} Å of a site" + (
+        f" ({'inside' if fits else 'beyond'} half the site distance, {half:.2f} Å)" if is_number(half) else ""
+    )
     if back_share is not None:
         title += f"; {percent(back_share, 0)} of hops go straight back{early}"
-    caption = ("Left: how far ions sit from the site they are mapped to; a shoulder beyond the red line means that the site list misses places where ions "
-               "stay. Right: how long an ion waits before its next hop, and whether that hop undoes the last one; fast returns are recrossings, "
-               "which a lag time has to outlast.")
+    caption = (
+        "Left: how far ions sit from the site they are mapped to; a shoulder beyond the red line means that"
+        " the site list misses places where ions stay. Right: how long an ion waits before its next hop, and"
+        " whether that hop undoes the last one; fast returns are recrossings, which a lag time has to"
+        " outlast."
+    )
     return title, figure, caption
 
 
 # --- mean square displacement and D --------------------------------------------------------------------------------
+
 
 def msd(run):
     file = run.need("msm")
@@ -175,32 +260,72 @@ def msd(run):
         ax.axvspan(*window, color="#f2efe4", zorder=0)
         handles = [band(ax, time, raw[:, a], raw_error[:, a], BLUE, "trajectory")]
         if "msd/projected" in file:
-            handles.append(band(ax, time, file["msd/projected"][:, a], file["msd/projected_error"][:, a], ORANGE, "moved onto sites"))
+            handles.append(
+                band(
+                    ax,
+                    time,
+                    file["msd/projected"][:, a],
+                    file["msd/projected_error"][:, a],
+                    ORANGE,
+                    "moved onto sites",
+                )
+            )
         if "msd/model" in file:
             model_time = file["msd/model_time"]
             shown = model_time <= time[-1] * 1.0001
             model, model_error = file["msd/model"][shown, a], file["msd/model_error"][shown, a]
-            handles.append(ax.errorbar(model_time[shown], model, yerr=model_error, fmt="s", markersize=3.5, color=GREEN, linewidth=1,
-                                       label="Markov model"))
+            handles.append(
+                ax.errorbar(
+                    model_time[shown],
+                    model,
+                    yerr=model_error,
+                    fmt="s",
+                    markersize=3.5,
+                    color=GREEN,
+                    linewidth=1,
+                    label="Markov model",
+                )
+            )
         line = np.array([window[0], window[1]])
-        handles += ax.plot(line, intercept[a] + 2 * fit[a] * line, color=INK, linestyle="--", linewidth=1.3, label="line fitted to the trajectory")
+        handles += ax.plot(
+            line,
+            intercept[a] + 2 * fit[a] * line,
+            color=INK,
+            linestyle="--",
+            linewidth=1.3,
+            label="line fitted to the trajectory",
+        )
         ax.set_xlim(0, time[-1])
         ax.set_ylim(0, None)
-        ax.set_title(f"{axis_title(AXES[a], lengths)}\nslope/2 = {with_error(fit[a], fit_error[a])} Å²/ps", loc="left", fontsize=9.5)
+        ax.set_title(
+            f"{axis_title(AXES[a], lengths)}\nslope/2 = {with_error(fit[a], fit_error[a])} Å²/ps",
+            loc="left",
+            fontsize=9.5,
+        )
         ax.set_xlabel("time (ps)")
     axes[0, 0].set_ylabel("mean square displacement (Å²)")
-    figure.legend(handles=handles + [Patch(color="#f2efe4", label="fit window")], loc="upper center", ncol=5, columnspacing=1.5)
+    figure.legend(
+        handles=handles + [Patch(color="#f2efe4", label="fit window")],
+        loc="upper center",
+        ncol=5,
+        columnspacing=1.5,
+    )
     fast, slow = int(np.argmax(fit)), int(np.argmin(fit))
     difference = math.hypot(fit_error[fast], fit_error[slow])
     if fit[fast] - fit[slow] < 3 * difference:
         title = "Li spreads equally fast along x, y and z within the errors"
     elif fit[slow] > 0:
-        title = (f"Li spreads fastest along {axis_title(AXES[fast], lengths)}, "
-                 f"{plain(fit[fast] / fit[slow], 2)} times as fast as along {AXES[slow]}")
+        title = (
+            f"Li spreads fastest along {axis_title(AXES[fast], lengths)}, "
+            f"{plain(fit[fast] / fit[slow], 2)} times as fast as along {AXES[slow]}"
+        )
     else:
         title = f"Li spreads fastest along {axis_title(AXES[fast], lengths)}"
-    caption = (f"Mean square displacement per axis with one standard error. The slope between {exact(window[0])} and {exact(window[1])} ps gives 2 D; "
-               "the offset of the trajectory above the other curves is rattling around sites. The model must run parallel to the trajectory.")
+    caption = (
+        f"Mean square displacement per axis with one standard error. The slope between {exact(window[0])} and"
+        f" {exact(window[1])} ps gives 2 D; the offset of the trajectory above the other curves is rattling"
+        " around sites. The model must run parallel to the trajectory."
+    )
     return title, figure, caption
 
 
@@ -216,9 +341,26 @@ def diffusivity_by_lag(run):
     for a, ax in enumerate(axes[0]):
         ax.axhspan(fit[a] - fit_error[a], fit[a] + fit_error[a], color=BLUE, alpha=0.16, linewidth=0)
         ax.axhline(fit[a], color=BLUE, linewidth=1.2, label="slope of the trajectory's MSD")
-        ax.errorbar(tau, values[:, a], yerr=errors[:, a], fmt="o-", color=INK, linewidth=1.2, capsize=2.5, label="exact D of the Markov model")
-        ax.plot(tau[chosen], values[chosen, a], "o", markersize=10, markerfacecolor="none", markeredgecolor=RED, markeredgewidth=1.6,
-                label="chosen lag")
+        ax.errorbar(
+            tau,
+            values[:, a],
+            yerr=errors[:, a],
+            fmt="o-",
+            color=INK,
+            linewidth=1.2,
+            capsize=2.5,
+            label="exact D of the Markov model",
+        )
+        ax.plot(
+            tau[chosen],
+            values[chosen, a],
+            "o",
+            markersize=10,
+            markerfacecolor="none",
+            markeredgecolor=RED,
+            markeredgewidth=1.6,
+            label="chosen lag",
+        )
         log_axis(ax.xaxis)
         ax.set_ylim(0, None)
         ax.set_title(axis_title(AXES[a], lengths), loc="left")
@@ -228,8 +370,11 @@ def diffusivity_by_lag(run):
     figure.legend(handles, labels, loc="upper center", ncol=3)
     sentence = str(file.attr("/", "agreement_sentence", "")).strip()
     title = sentence.rstrip(".") if sentence else "Diffusivity of the model against its lag time"
-    caption = ("At a short lag the model takes each recrossing for an independent step and D comes out too high or too low; where the "
-               "points stop moving and enter the blue band the model is Markovian for transport. Bars and band: one standard error.")
+    caption = (
+        "At a short lag the model takes each recrossing for an independent step and D comes out too high or"
+        " too low; where the points stop moving and enter the blue band the model is Markovian for transport."
+        " Bars and band: one standard error."
+    )
     return title, figure, caption
 
 
@@ -243,8 +388,18 @@ def convergence(run):
     in_ns = time[-1] >= 2000
     scale = 1e-3 if in_ns else 1.0
     for a, ax in enumerate(axes[0]):
-        ax.axhspan(values[-1, a] - errors[-1, a], values[-1, a] + errors[-1, a], color=PALE, alpha=0.6, linewidth=0)
-        ax.errorbar(time * scale, values[:, a], yerr=errors[:, a], fmt="o-", color=AXIS_COLOURS[a], capsize=2.5, linewidth=1.2)
+        ax.axhspan(
+            values[-1, a] - errors[-1, a], values[-1, a] + errors[-1, a], color=PALE, alpha=0.6, linewidth=0
+        )
+        ax.errorbar(
+            time * scale,
+            values[:, a],
+            yerr=errors[:, a],
+            fmt="o-",
+            color=AXIS_COLOURS[a],
+            capsize=2.5,
+            linewidth=1.2,
+        )
         ax.set_ylim(0, None)
         ax.set_xlim(0, None)
         ax.set_title(axis_title(AXES[a], lengths), loc="left")
@@ -256,14 +411,20 @@ def convergence(run):
     # half of the data is inside the whole: the variance of the difference is that of the half minus that of the whole
     expected = np.sqrt(np.maximum(errors[half] ** 2 - errors[-1] ** 2, 0.25 * errors[-1] ** 2))
     steady = bool(np.all(moved <= 2 * expected))
-    title = (f"Doubling the trajectory from {duration(time[half])} moved D by at most {percent(relative, 0)}, "
-             + ("as its error bars allow" if steady else "more than its error bars allow: the run is too short"))
-    caption = (f"D at the chosen lag ({exact(run.chosen.lag_time)} ps) from the first part of the data. The grey band is the final value with its standard error; "
-               "a curve still on the move says that more MD is needed along that axis.")
+    title = (
+        f"Doubling the trajectory from {duration(time[half])} moved D by at most {percent(relative, 0)}, "
+        + ("as its error bars allow" if steady else "more than its error bars allow: the run is too short")
+    )
+    caption = (
+        f"D at the chosen lag ({exact(run.chosen.lag_time)} ps) from the first part of the data. The grey"
+        " band is the final value with its standard error; a curve still on the move says that more MD is"
+        " needed along that axis."
+    )
     return title, figure, caption
 
 
 # --- is it Markovian -----------------------------------------------------------------------------------------------
+
 
 def _timescale_panel(ax, tau, values, errors, chosen_time, heading):
     finite = np.where(np.isfinite(values) & (values > 0), values, np.nan)
@@ -273,7 +434,14 @@ def _timescale_panel(ax, tau, values, errors, chosen_time, heading):
             continue
         error = np.nan_to_num(np.where(np.isfinite(errors[:, mode]), errors[:, mode], 0.0))
         ax.plot(tau, y, "o-", markersize=4, linewidth=1.2, color=SERIES[mode % len(SERIES)])
-        ax.fill_between(tau, np.maximum(y - error, y * 1e-2), y + error, color=SERIES[mode % len(SERIES)], alpha=0.16, linewidth=0)
+        ax.fill_between(
+            tau,
+            np.maximum(y - error, y * 1e-2),
+            y + error,
+            color=SERIES[mode % len(SERIES)],
+            alpha=0.16,
+            linewidth=0,
+        )
     log_axis(ax.xaxis)
     seen = finite[np.isfinite(finite)]
     log_axis(ax.yaxis, few=len(seen) > 0 and seen.max() > 300 * tau[0])
@@ -282,7 +450,15 @@ def _timescale_panel(ax, tau, values, errors, chosen_time, heading):
     x = np.array([tau[0] / 1.25, tau[-1] * 1.25])
     ax.fill_between(x, low, x, color="#e3e3e3", linewidth=0, zorder=0)
     ax.plot(x, x, color=GREY, linewidth=1, linestyle="--")
-    ax.text(tau[-1], low * 1.25, "t < τ: faster than\nthe model can see", ha="right", va="bottom", fontsize=8.5, color="#555555")
+    ax.text(
+        tau[-1],
+        low * 1.25,
+        "t < τ: faster than\nthe model can see",
+        ha="right",
+        va="bottom",
+        fontsize=8.5,
+        color="#555555",
+    )
     ax.axvline(chosen_time, color=RED, linewidth=1, linestyle=":")
     ax.set(xlim=tuple(x), ylim=(low, high), xlabel="lag time τ (ps)")
     ax.set_title(heading, loc="left")
@@ -299,34 +475,61 @@ def implied_timescales(run):
     figure, axes = panels(2 if with_supercell else 1, 3.6, bottom=0.145, top=0.91, wspace=0.2)
     _timescale_panel(axes[0, 0], tau, internal, internal_error, chosen.lag_time, "within the unit cell")
     if with_supercell:
-        _timescale_panel(axes[0, 1], tau, file["timescales/supercell"], file["timescales/supercell_error"], chosen.lag_time,
-                         "of the simulated cell")
+        _timescale_panel(
+            axes[0, 1],
+            tau,
+            file["timescales/supercell"],
+            file["timescales/supercell_error"],
+            chosen.lag_time,
+            "of the simulated cell",
+        )
     axes[0, 0].set_ylabel("implied timescale t = −τ / ln |λ| (ps)")
     row = int(np.argmin(np.abs(tau - chosen.lag_time)))
     endless = int(np.isinf(internal[row]).sum())
     slow = np.flatnonzero(np.isfinite(internal[row]) & np.isfinite(internal[-1]) & (internal[row] > 0))
     if row == len(tau) - 1 or not len(slow):
-        title = "The chosen lag is the longest: no longer lag is left to test the timescales" if row == len(tau) - 1 else "No finite timescale to follow"
+        title = (
+            "The chosen lag is the longest: no longer lag is left to test the timescales"
+            if row == len(tau) - 1
+            else "No finite timescale to follow"
+        )
     else:
         mode = slow[0]
         now, later = internal[row, mode], internal[-1, mode]
-        error = math.hypot(*(value if is_number(value) else 0.0 for value in (internal_error[row, mode], internal_error[-1, mode])))
-        change = f"from {plain(now, 2)} to {plain(later, 2)} ps between lags {exact(chosen.lag_time)} and {exact(tau[-1])} ps"
+        error = math.hypot(
+            *(
+                value if is_number(value) else 0.0
+                for value in (internal_error[row, mode], internal_error[-1, mode])
+            )
+        )
+        change = (
+            f"from {plain(now, 2)} to {plain(later, 2)} ps between lags {exact(chosen.lag_time)} and"
+            f" {exact(tau[-1])} ps"
+        )
         if error > 0 and abs(later - now) <= 2 * error:
             title = f"The slowest relaxation levels off: {change}, within its errors"
         else:
             title = f"The slowest relaxation still moves {change}: not fully Markovian"
-    caption = ("Relaxation times that the model reads from its eigenvalues. Markovian dynamics give flat lines above the grey region; bands are one standard error, "
-               "the dotted line is the chosen lag. Left: exchange between sites within a unit cell. Right: all modes that fit the simulated cell; "
-               "the slowest of these are waves of concentration, that is diffusion over the box.")
+    caption = (
+        "Relaxation times that the model reads from its eigenvalues. Markovian dynamics give flat lines above"
+        " the grey region; bands are one standard error, the dotted line is the chosen lag. Left: exchange"
+        " between sites within a unit cell. Right: all modes that fit the simulated cell; the slowest of"
+        " these are waves of concentration, that is diffusion over the box."
+    )
     if endless > 1:
-        caption += f" {endless} modes within the unit cell never relax (closed classes, see there) and are not drawn."
+        caption += (
+            f" {endless} modes within the unit cell never relax (closed classes, see there) and are not"
+            " drawn."
+        )
     return title, figure, caption
 
 
 def chapman_kolmogorov(run):
     file = run.need("msm")
-    n, error, median, high = (np.asarray(file[f"chapman_kolmogorov/{name}"], dtype=float) for name in ("n", "error", "floor_median", "floor_95"))
+    n, error, median, high = (
+        np.asarray(file[f"chapman_kolmogorov/{name}"], dtype=float)
+        for name in ("n", "error", "floor_median", "floor_95")
+    )
     if not len(n):
         raise Missing("no chain length fits into the data")
     tau = float(file.attr("chapman_kolmogorov", "lag_time"))
@@ -344,12 +547,20 @@ def chapman_kolmogorov(run):
     outside = n[error > high]
     ratio = float(np.max(error / np.maximum(high, 1e-300)))
     if not len(outside):
-        title = f"Chapman-Kolmogorov: the model at τ = {exact(tau)} ps predicts longer times to within sampling noise"
+        title = (
+            f"Chapman-Kolmogorov: the model at τ = {exact(tau)} ps predicts longer times to within sampling"
+            " noise"
+        )
     else:
-        title = (f"Chapman-Kolmogorov: at n = {joined(str(int(m)) for m in outside)} the error exceeds sampling noise "
-                 f"(by up to {plain(ratio, 2)} times the 95 % level)")
-    caption = ("Relative difference (matrix 2-norm) between the model applied n times and what was counted at n times the lag. A perfect Markov process "
-               "would give the grey region from finite data alone, so only what rises above it speaks against the model.")
+        title = (
+            f"Chapman-Kolmogorov: at n = {joined(str(int(m)) for m in outside)} the error exceeds sampling"
+            f" noise (by up to {plain(ratio, 2)} times the 95 % level)"
+        )
+    caption = (
+        "Relative difference (matrix 2-norm) between the model applied n times and what was counted at n"
+        " times the lag. A perfect Markov process would give the grey region from finite data alone, so only"
+        " what rises above it speaks against the model."
+    )
     return title, figure, caption
 
 
@@ -362,9 +573,25 @@ def spectrum(run):
     figure, axes = panels(1, 3.1, bottom=0.15, top=0.97)
     ax = axes[0, 0]
     small = 4.5 if len(modulus) < 400 else 2.5
-    ax.plot(index[~inside], modulus[~inside], "o", markersize=small, markerfacecolor="white", markeredgecolor=ORANGE, markeredgewidth=1.1,
-            label="waves over several unit cells (k ≠ 0)")
-    ax.plot(index[inside], modulus[inside], "o", markersize=small, color=BLUE, markeredgewidth=0, label="within the unit cell (k = 0)")
+    ax.plot(
+        index[~inside],
+        modulus[~inside],
+        "o",
+        markersize=small,
+        markerfacecolor="white",
+        markeredgecolor=ORANGE,
+        markeredgewidth=1.1,
+        label="waves over several unit cells (k ≠ 0)",
+    )
+    ax.plot(
+        index[inside],
+        modulus[inside],
+        "o",
+        markersize=small,
+        color=BLUE,
+        markeredgewidth=0,
+        label="within the unit cell (k = 0)",
+    )
     threshold = math.exp(-1)
     ax.axhline(threshold, color=GREY, linestyle="--", linewidth=1)
     ax.text(0.6, threshold, "1/e: relaxes in one lag", ha="left", va="bottom", fontsize=8.5, color="#555555")
@@ -372,22 +599,40 @@ def spectrum(run):
     ax.legend(loc="lower left" if modulus[: max(len(modulus) // 3, 1)].min() > 0.4 else "upper right")
     slow = modulus > threshold
     units = int((modulus > 1 - 1e-10).sum())
-    title = (f"{int(slow.sum())} of {len(modulus)} modes outlive a lag of {exact(chosen.lag_time)} ps, "
-             f"{int((slow & ~inside).sum())} of them waves over several unit cells")
-    caption = (f"Moduli of the eigenvalues of the transition matrix of the simulated cell. {units} {'is' if units == 1 else 'are'} exactly 1"
-               f"{' (the equilibrium distribution)' if units == 1 else ' (one per closed class and wave)'}. "
-               "Open circles near 1 are mostly diffusion across the box and depend on its size; only filled ones belong to the crystal's own relaxation.")
+    title = (
+        f"{int(slow.sum())} of {len(modulus)} modes outlive a lag of {exact(chosen.lag_time)} ps, "
+        f"{int((slow & ~inside).sum())} of them waves over several unit cells"
+    )
+    caption = (
+        f"Moduli of the eigenvalues of the transition matrix of the simulated cell. {units}"
+        f" {'is' if units == 1 else 'are'} exactly"
+        f" 1{' (the equilibrium distribution)' if units == 1 else ' (one per closed class and wave)'}. Open"
+        " circles near 1 are mostly diffusion across the box and depend on its size; only filled ones belong"
+        " to the crystal's own relaxation."
+    )
     return title, figure, caption
 
 
 # --- mesoscale -----------------------------------------------------------------------------------------------------
 
+
 def walkers(run):
     file = run.need("meso")
-    time, value, error, expected = (file[f"walkers/{name}"] for name in ("time", "msd", "msd_error", "exact_msd"))
+    time, value, error, expected = (
+        file[f"walkers/{name}"] for name in ("time", "msd", "msd_error", "exact_msd")
+    )
     kept = time > 0
     time, value, error, expected = time[kept], value[kept], error[kept], expected[kept]
-    figure, axes = panels(1, 4.1, n_rows=2, bottom=0.125, top=0.96, hspace=0.10, sharex=True, gridspec_kw={"height_ratios": (2.2, 1)})
+    figure, axes = panels(
+        1,
+        4.1,
+        n_rows=2,
+        bottom=0.125,
+        top=0.96,
+        hspace=0.10,
+        sharex=True,
+        gridspec_kw={"height_ratios": (2.2, 1)},
+    )
     upper, lower = axes[:, 0]
     worst = 0.0
     lower.axhspan(-2, 2, color="#eef1f4", linewidth=0)
@@ -395,7 +640,9 @@ def walkers(run):
     scale = 1e-3 if time[-1] >= 2000 else 1.0
     for a in range(3):
         upper.plot(time * scale, expected[:, a, a], color=AXIS_COLOURS[a], linewidth=1.2)
-        upper.plot(time * scale, value[:, a, a], "o", markersize=4, color=AXIS_COLOURS[a], label=f"along {AXES[a]}")
+        upper.plot(
+            time * scale, value[:, a, a], "o", markersize=4, color=AXIS_COLOURS[a], label=f"along {AXES[a]}"
+        )
         good = error[:, a, a] > 0
         residual = (value[good, a, a] - expected[good, a, a]) / error[good, a, a]
         lower.plot(time[good] * scale, residual, "o", markersize=4, color=AXIS_COLOURS[a])
@@ -406,13 +653,23 @@ def walkers(run):
     upper.set_ylabel("MSD (Å²)")
     lower.set(xlabel=f"time ({'ns' if scale != 1 else 'ps'})", ylabel="difference /\nstandard error")
     handles, labels = upper.get_legend_handles_labels()
-    upper.legend(handles + [Line2D([], [], color=INK, linewidth=1.2)], labels + ["exact, from the moments of the kernel"], loc="upper left")
+    upper.legend(
+        handles + [Line2D([], [], color=INK, linewidth=1.2)],
+        labels + ["exact, from the moments of the kernel"],
+        loc="upper left",
+    )
     z = np.asarray(file["walkers/diffusivity/z"])
     largest = float(np.max(np.abs(z)))
-    title = (f"{grouped(file.attr('walkers', 'n_walkers'))} walkers reproduce the exact D "
-             + (f"within {plain(largest, 2)} standard errors" if largest <= 3 else f"only to {plain(largest, 2)} standard errors: look closer"))
-    caption = (f"Mean square displacement of independent walkers (dots) on the exact curve, and the difference in units of its standard error. The largest is "
-               f"{plain(worst, 2)}; points of one walk are correlated, so neighbours deviate together. About one in twenty may leave the grey strip of ±2.")
+    title = f"{grouped(file.attr('walkers', 'n_walkers'))} walkers reproduce the exact D " + (
+        f"within {plain(largest, 2)} standard errors"
+        if largest <= 3
+        else f"only to {plain(largest, 2)} standard errors: look closer"
+    )
+    caption = (
+        "Mean square displacement of independent walkers (dots) on the exact curve, and the difference in"
+        f" units of its standard error. The largest is {plain(worst, 2)}; points of one walk are correlated,"
+        " so neighbours deviate together. About one in twenty may leave the grey strip of ±2."
+    )
     return title, figure, caption
 
 
@@ -440,14 +697,21 @@ def field(run):
     right.legend()
     worst = float(np.max(np.abs(scattering - expected)))
     mass = float(file.attr("field", "mass_error", 0.0))
-    title = f"The concentration field follows the exact solution to {plain(worst, 1)} and keeps its mass to {plain(abs(mass), 1)}"
-    caption = ("Dots: field propagated step by step on the lattice; lines: exact. Left: self-intermediate scattering function at waves of the lattice "
-               "(κ in reciprocal vectors of the unit cell). Right: second moment of a distribution started in one cell; it leaves the line once it wraps around the lattice.")
+    title = (
+        f"The concentration field follows the exact solution to {plain(worst, 1)} and keeps its mass to"
+        f" {plain(abs(mass), 1)}"
+    )
+    caption = (
+        "Dots: field propagated step by step on the lattice; lines: exact. Left: self-intermediate scattering"
+        " function at waves of the lattice (κ in reciprocal vectors of the unit cell). Right: second moment"
+        " of a distribution started in one cell; it leaves the line once it wraps around the lattice."
+    )
     return title, figure, caption
 
 
 def plain_fraction(value):
     """1/16, 0, 3/8: wave vectors are fractions of the lattice."""
     from fractions import Fraction
+
     fraction = Fraction(float(value)).limit_denominator(4096)
     return str(fraction).replace("-", "−") if abs(float(fraction) - value) < 1e-9 else plain(value)

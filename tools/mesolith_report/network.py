@@ -1,4 +1,5 @@
 """The jump network drawn on the crystal: sites, framework and hops in three projections of the simulated cell."""
+
 import math
 
 import numpy as np
@@ -10,18 +11,22 @@ from .canvas import GREY, INK, SERIES, WIDTH, panels
 from .numbers import AXES, axis_lengths, grouped, joined, percent, plain
 from .run import Missing
 
-MAX_SITES = 700     # above: draw a few unit cells instead of the simulated cell
-COVERED = 0.98     # share of all hops that is drawn
+MAX_SITES = 700  # above: draw a few unit cells instead of the simulated cell
+COVERED = 0.98  # share of all hops that is drawn
 MAX_CLASSES = 400
-HALF = "#4f9bd0"    # hops that leave through a face
-EDGE = 0.02         # a site this little outside the cell (fraction) stays where it is
+HALF = "#4f9bd0"  # hops that leave through a face
+EDGE = 0.02  # a site this little outside the cell (fraction) stays where it is
 
 
 def translations(unit, box):
     """Integer vectors n with n.unit inside the box, each once."""
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) @ box @ np.linalg.inv(unit)
+    corners = (
+        np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) @ box @ np.linalg.inv(unit)
+    )
     low, high = np.floor(corners.min(0)).astype(int) - 1, np.ceil(corners.max(0)).astype(int) + 1
-    grid = np.stack(np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high)), indexing="ij"), axis=-1).reshape(-1, 3)
+    grid = np.stack(
+        np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high)), indexing="ij"), axis=-1
+    ).reshape(-1, 3)
     fractional = grid @ unit @ np.linalg.inv(box)
     return grid[np.all((fractional > -1e-6) & (fractional < 1 - 1e-6), axis=1)]
 
@@ -29,7 +34,9 @@ def translations(unit, box):
 def merged(origin, destination, R, count, displacement):
     """Both directions of a hop as one edge: origin, displacement, count."""
     edges = {}
-    for i, j, r, c, d in zip(origin.tolist(), destination.tolist(), map(tuple, R.tolist()), count.tolist(), displacement):
+    for i, j, r, c, d in zip(
+        origin.tolist(), destination.tolist(), map(tuple, R.tolist()), count.tolist(), displacement
+    ):
         back = (j, i, tuple(-x for x in r))
         if back in edges:
             edges[back][2] += c
@@ -38,8 +45,12 @@ def merged(origin, destination, R, count, displacement):
         else:
             edges[(i, j, r)] = [i, d, c, j]
     ordered = sorted(edges.values(), key=lambda edge: -edge[2])
-    return (np.array([e[0] for e in ordered]), np.array([e[1] for e in ordered]), np.array([e[2] for e in ordered], dtype=float),
-            np.array([e[3] for e in ordered]))
+    return (
+        np.array([e[0] for e in ordered]),
+        np.array([e[1] for e in ordered]),
+        np.array([e[2] for e in ordered], dtype=float),
+        np.array([e[3] for e in ordered]),
+    )
 
 
 def drawing_cell(run):
@@ -70,8 +81,9 @@ def shades(widths, colour):
 
 def network(run):
     msm = run.need("msm")
-    origin, destination, R, count, displacement = (np.asarray(msm[f"network/{name}"])
-                                                   for name in ("from", "to", "R", "count", "displacement"))
+    origin, destination, R, count, displacement = (
+        np.asarray(msm[f"network/{name}"]) for name in ("from", "to", "R", "count", "displacement")
+    )
     if not len(count):
         raise Missing("no hop was seen")
     first, vector, weight, second = merged(origin, destination, R, count, displacement)
@@ -83,8 +95,15 @@ def network(run):
     names = [str(name).split(".")[0] for name in msm["basis/name"]]
 
     # hops per ns on one edge of one unit cell, both directions together
-    span = sum(float(run.sites.attr(f"trajectories/{k}", "n_frames")) * float(run.sites.attr(f"trajectories/{k}", "frame_interval"))
-               for k in run.sites.members("trajectories")) if run.sites is not None else math.nan
+    span = (
+        sum(
+            float(run.sites.attr(f"trajectories/{k}", "n_frames"))
+            * float(run.sites.attr(f"trajectories/{k}", "frame_interval"))
+            for k in run.sites.members("trajectories")
+        )
+        if run.sites is not None
+        else math.nan
+    )
     n_cells = round(abs(np.linalg.det(np.asarray(msm["basis/simulated_cell"])) / np.linalg.det(unit)))
     rate = weight / (span / 1000.0) / n_cells if span else weight
     widest = 6.0 if len(positions) * len(shifts) < 200 else 4.5
@@ -137,43 +156,129 @@ def network(run):
     figure, axes = panels(3, total)
     x = (WIDTH - (wide.sum() * scale + 3 * gap)) / 2 + gap
     for ax, (flat, outline), (low, high), (u, v), w, t in zip(axes[0], frames, extents, planes, wide, tall):
-        ax.set_position([x / WIDTH, (below + (height - t * scale) / 2) / total, w * scale / WIDTH, t * scale / total])
+        ax.set_position(
+            [x / WIDTH, (below + (height - t * scale) / 2) / total, w * scale / WIDTH, t * scale / total]
+        )
         x += w * scale + gap
         ax.plot(*outline.T, color=GREY, linewidth=0.9, zorder=1)
-        ax.add_collection(LineCollection(half @ flat, linewidths=half_widths, colors=shades(half_widths, HALF), zorder=2, capstyle="butt"))
-        ax.add_collection(LineCollection(inside @ flat, linewidths=inside_widths, colors=shades(inside_widths, INK), zorder=2.1, capstyle="round"))
+        ax.add_collection(
+            LineCollection(
+                half @ flat,
+                linewidths=half_widths,
+                colors=shades(half_widths, HALF),
+                zorder=2,
+                capstyle="butt",
+            )
+        )
+        ax.add_collection(
+            LineCollection(
+                inside @ flat,
+                linewidths=inside_widths,
+                colors=shades(inside_widths, INK),
+                zorder=2.1,
+                capstyle="round",
+            )
+        )
         if len(framework):
-            ax.plot(*(framework @ flat).T, "o", color="#c3c8ce", markersize=1.25 * dot, zorder=1.5, markeredgewidth=0)
+            ax.plot(
+                *(framework @ flat).T,
+                "o",
+                color="#c3c8ce",
+                markersize=1.25 * dot,
+                zorder=1.5,
+                markeredgewidth=0,
+            )
         for place, which in enumerate(sorted(set(kind.tolist()))):
-            ax.plot(*(sites[kind == which] @ flat).T, "o", color=SERIES[place % len(SERIES)], markersize=dot, zorder=4, markeredgecolor="white",
-                    markeredgewidth=0.5)
+            ax.plot(
+                *(sites[kind == which] @ flat).T,
+                "o",
+                color=SERIES[place % len(SERIES)],
+                markersize=dot,
+                zorder=4,
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+            )
         ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         ax.set_axis_off()
-        ax.annotate(f"{'abc'[u]}, {lengths[u]:.1f} Å →", (0.5, 0), xycoords="axes fraction", xytext=(0, -3), textcoords="offset points", ha="center", va="top", fontsize=9)
-        ax.annotate(f"{'abc'[v]}, {lengths[v]:.1f} Å →", (0, 0.5), xycoords="axes fraction", xytext=(-3, 0), textcoords="offset points", ha="right", va="center",
-                    rotation=90, fontsize=9)
+        ax.annotate(
+            f"{'abc'[u]}, {lengths[u]:.1f} Å →",
+            (0.5, 0),
+            xycoords="axes fraction",
+            xytext=(0, -3),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=9,
+        )
+        ax.annotate(
+            f"{'abc'[v]}, {lengths[v]:.1f} Å →",
+            (0, 0.5),
+            xycoords="axes fraction",
+            xytext=(-3, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            rotation=90,
+            fontsize=9,
+        )
     kinds = sorted(set(orbit.tolist()))
-    handles = [Line2D([], [], marker="o", linestyle="", color=SERIES[p % len(SERIES)], label=names[int(np.flatnonzero(orbit == k)[0])])
-               for p, k in enumerate(kinds)]
+    handles = [
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            color=SERIES[p % len(SERIES)],
+            label=names[int(np.flatnonzero(orbit == k)[0])],
+        )
+        for p, k in enumerate(kinds)
+    ]
     if len(framework):
-        handles.append(Line2D([], [], marker="o", linestyle="", color="#c3c8ce", markersize=7, label=joined(species)))
+        handles.append(
+            Line2D([], [], marker="o", linestyle="", color="#c3c8ce", markersize=7, label=joined(species))
+        )
     unit_text = "hops/ns" if span else "hops"
     for share in (1.0, 0.3, 0.1):
-        handles.append(Line2D([], [], color=INK, alpha=0.55, linewidth=max(widest * share, 0.35), label=f"{plain(rate[0] * share, 2)} {unit_text}"))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=INK,
+                alpha=0.55,
+                linewidth=max(widest * share, 0.35),
+                label=f"{plain(rate[0] * share, 2)} {unit_text}",
+            )
+        )
     handles.append(Line2D([], [], color=HALF, linewidth=2.5, label="on to the next cell"))
-    figure.legend(handles=handles, loc="upper center", ncol=math.ceil(len(handles) / rows), columnspacing=1.3, handletextpad=0.7, handlelength=1.6,
-                  bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2)
+    figure.legend(
+        handles=handles,
+        loc="upper center",
+        ncol=math.ceil(len(handles) / rows),
+        columnspacing=1.3,
+        handletextpad=0.7,
+        handlelength=1.6,
+        bbox_to_anchor=(0.5, 1.0),
+        borderaxespad=0.2,
+    )
 
     lengthwise = axis_lengths(unit, np.asarray(msm["basis/simulated_cell"]))
-    flow = (weight[:, None] * vector ** 2).sum(0)
+    flow = (weight[:, None] * vector**2).sum(0)
     along = int(np.argmax(flow))
     name = AXES[along] + (f" ({lengthwise[AXES[along]]:.2f} Å axis)" if AXES[along] in lengthwise else "")
     busiest = f"{names[first[0]]}–{names[second[0]]}"
     share = flow[along] / flow.sum()
-    title = (f"{percent(share, 0)} of the squared hop lengths lie along {name}; " if share > 0.45 else "Hops run in all directions; ")
+    title = (
+        f"{percent(share, 0)} of the squared hop lengths lie along {name}; "
+        if share > 0.45
+        else "Hops run in all directions; "
+    )
     title += f"the busiest path joins {busiest}"
-    caption = (f"Sites of {'the simulated cell' if whole else 'a few unit cells'} seen along c, b and a, coloured by kind, and the hops between them: line width is the number of hops "
-               f"per time on one path, both directions together ({grouped(weight.sum())} hops in all; the {shown} busiest kinds of path, {percent(covered)} of the "
-               "hops, are drawn). Half-lines in light blue leave through a face and come back at the opposite one. A hop there and straight back counts twice, so thick lines "
-               "show activity, not yet transport.")
+    caption = (
+        f"Sites of {'the simulated cell' if whole else 'a few unit cells'} seen along c, b and a, coloured by"
+        " kind, and the hops between them: line width is the number of hops per time on one path, both"
+        f" directions together ({grouped(weight.sum())} hops in all; the {shown} busiest kinds of path,"
+        f" {percent(covered)} of the hops, are drawn). Half-lines in light blue leave through a face and come"
+        " back at the opposite one. A hop there and straight back counts twice, so thick lines show"
+        " activity, not yet transport."
+    )
     return title, figure, caption

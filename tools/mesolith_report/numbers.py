@@ -1,4 +1,5 @@
 """Numbers as text: value and error with matching digits, axis names, units."""
+
 import math
 
 import numpy as np
@@ -23,7 +24,9 @@ def plain(value, digits=3):
     magnitude = math.floor(math.log10(abs(value)))
     if -4 <= magnitude < 6:
         return f"{value:.{max(digits - 1 - magnitude, 0)}f}".replace("-", "−")
-    return f"{value / 10.0 ** magnitude:.{digits - 1}f} × 10{str(magnitude).translate(SUPERSCRIPT)}".replace("-", "−")
+    return f"{value / 10.0 ** magnitude:.{digits - 1}f} × 10{str(magnitude).translate(SUPERSCRIPT)}".replace(
+        "-", "−"
+    )
 
 
 def exact(value):
@@ -39,7 +42,7 @@ def with_error(value, error, scale_from=1e-3):
         return plain(value)
     largest = max(abs(value), error)
     power = math.floor(math.log10(largest)) if largest < scale_from or largest >= 1e6 else 0
-    value, error = value / 10.0 ** power, error / 10.0 ** power
+    value, error = value / 10.0**power, error / 10.0**power
     decimals = min(max(1 - math.floor(math.log10(error)), 0), 8)
     text = f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
     return f"({text}) × 10{str(power).translate(SUPERSCRIPT)}" if power else text

@@ -1,4 +1,5 @@
 """The page: numbers first, then one section per picture, provenance last. Parts that a run lacks leave one line."""
+
 import html
 import json
 import os
@@ -24,23 +25,41 @@ def badge(verdict):
 
 def table(header, rows, numeric=()):
     """Cells are HTML already; columns in `numeric` stand to the right."""
+
     def row(cells, tag):
-        return "<tr>" + "".join(f'<{tag}{" class=n" if c in numeric else ""}>{cell}</{tag}>' for c, cell in enumerate(cells)) + "</tr>"
-    return f'<div class="wide"><table>{row(header, "th") if header else ""}{"".join(row(cells, "td") for cells in rows)}</table></div>'
+        return (
+            "<tr>"
+            + "".join(
+                f'<{tag}{" class=n" if c in numeric else ""}>{cell}</{tag}>' for c, cell in enumerate(cells)
+            )
+            + "</tr>"
+        )
+
+    return (
+        "<div"
+        f' class="wide"><table>{row(header, "th") if header else ""}{"".join(row(cells, "td") for cells in rows)}</table></div>'
+    )
 
 
 # --- the numbers ---------------------------------------------------------------------------------------------------
+
 
 def headline(run):
     lag = run.chosen
     D, error = lag.D, lag.error
     mean = np.trace(D) / 3
     samples = lag["diffusivity/samples"] if "diffusivity/samples" in _names(lag) else None
-    spread = float(np.std(np.asarray(samples).mean(axis=1), ddof=1)) if samples is not None and len(samples) > 1 \
+    spread = (
+        float(np.std(np.asarray(samples).mean(axis=1), ddof=1))
+        if samples is not None and len(samples) > 1
         else float(np.sqrt(np.sum(np.diag(error) ** 2)) / 3)
-    return (f'<p class="headline">D = {with_error(mean, spread)} Å²/ps = {with_error(mean * M2_PER_S, spread * M2_PER_S)} m²/s</p>'
-            f'<p class="sub">Tracer diffusivity of Li, mean of the three axes, exact for the Markov model at lag τ = {exact(lag.lag_time)} ps; '
-            "± is one standard error from resampling time blocks.</p>")
+    )
+    return (
+        f'<p class="headline">D = {with_error(mean, spread)} Å²/ps ='
+        f' {with_error(mean * M2_PER_S, spread * M2_PER_S)} m²/s</p><p class="sub">Tracer diffusivity of Li,'
+        f" mean of the three axes, exact for the Markov model at lag τ = {exact(lag.lag_time)} ps; ± is one"
+        " standard error from resampling time blocks.</p>"
+    )
 
 
 def _names(lag):
@@ -50,41 +69,70 @@ def _names(lag):
 def tensor(run):
     lag = run.chosen
     D, error = lag.D, lag.error
-    rows = [[f"<b>{AXES[a]}</b>"] + [escape(with_error(D[a, b], error[a, b])) for b in range(3)] for a in range(3)]
+    rows = [
+        [f"<b>{AXES[a]}</b>"] + [escape(with_error(D[a, b], error[a, b])) for b in range(3)] for a in range(3)
+    ]
     per_axis = []
     file = run.need("msm")
     lengths = axis_lengths(*figures.cells_of(run))
     has_fit = "msd/fit/D" in file
     z = lag.attr("diffusivity", "z_msd", np.full(3, np.nan))
     for a in range(3):
-        cells = [escape(figures.axis_title(AXES[a], lengths)), escape(with_error(D[a, a], error[a, a])),
-                 escape(with_error(D[a, a] * M2_PER_S, error[a, a] * M2_PER_S)), grouped(lag.hops[a])]
+        cells = [
+            escape(figures.axis_title(AXES[a], lengths)),
+            escape(with_error(D[a, a], error[a, a])),
+            escape(with_error(D[a, a] * M2_PER_S, error[a, a] * M2_PER_S)),
+            grouped(lag.hops[a]),
+        ]
         if has_fit:
-            cells += [escape(with_error(file["msd/fit/D"][a], file["msd/fit/error"][a])), escape(f"{z[a]:+.1f}".replace("-", "−"))]
+            cells += [
+                escape(with_error(file["msd/fit/D"][a], file["msd/fit/error"][a])),
+                escape(f"{z[a]:+.1f}".replace("-", "−")),
+            ]
         per_axis.append(cells)
-    header = ["axis", "D (Å²/ps)", "D (m²/s)", "hops behind it"] + (["from the MSD slope (Å²/ps)", "difference / error"] if has_fit else [])
+    header = ["axis", "D (Å²/ps)", "D (m²/s)", "hops behind it"] + (
+        ["from the MSD slope (Å²/ps)", "difference / error"] if has_fit else []
+    )
     text = "<h3>Along each axis</h3>" + table(header, per_axis, numeric=(1, 2, 3, 4, 5))
     few = [AXES[a] for a in range(3) if lag.hops[a] < 100]
-    text += ('<p class="note">"Hops behind it" is the number of independent hops that D rests on: N hops leave a relative error of at least 1/√N'
-             + (f"; along {escape(figures.joined(few))} that is little, read the value with care" if few else "") + ".</p>")
+    text += (
+        '<p class="note">"Hops behind it" is the number of independent hops that D rests on: N hops leave a'
+        " relative error of at least 1/√N"
+        + (f"; along {escape(figures.joined(few))} that is little, read the value with care" if few else "")
+        + ".</p>"
+    )
     text += "<h3>Tensor (Å²/ps)</h3>" + table([""] + list(AXES), rows, numeric=(1, 2, 3))
     values = np.linalg.eigvalsh((D + D.T) / 2)[::-1]
-    text += f'<p class="note">Principal values: {escape(", ".join(plain(v) for v in values))} Å²/ps. Cartesian axes of the input; off-diagonal terms should vanish by symmetry in orthogonal crystals.</p>'
+    text += (
+        f'<p class="note">Principal values: {escape(", ".join(plain(v) for v in values))} Å²/ps. Cartesian'
+        " axes of the input; off-diagonal terms should vanish by symmetry in orthogonal crystals.</p>"
+    )
     return text
 
 
 def verdicts(run):
     if not run.checks:
         raise Missing("no checks are stored")
-    rows = [[badge(check.get("verdict", "unknown")), f'<b>{escape(check.get("name", ""))}</b><br>{escape(check.get("text", ""))}',
-             escape(plain(check.get("value"))), escape(plain(check.get("warn_above"))), escape(plain(check.get("fail_above")))] for check in run.checks]
+    rows = [
+        [
+            badge(check.get("verdict", "unknown")),
+            f'<b>{escape(check.get("name", ""))}</b><br>{escape(check.get("text", ""))}',
+            escape(plain(check.get("value"))),
+            escape(plain(check.get("warn_above"))),
+            escape(plain(check.get("fail_above"))),
+        ]
+        for check in run.checks
+    ]
     return table(["", "check", "value", "warn above", "fail above"], rows, numeric=(2, 3, 4))
 
 
 def warnings(run):
     if not run.warnings:
         return "<p>None.</p>"
-    return "".join(f'<p class="warning">{escape(text)} <span class="sub">({escape(name)})</span></p>' for name, text in run.warnings)
+    return "".join(
+        f'<p class="warning">{escape(text)} <span class="sub">({escape(name)})</span></p>'
+        for name, text in run.warnings
+    )
 
 
 def printed_results(run):
@@ -94,12 +142,24 @@ def printed_results(run):
     rows = []
     for result in results:
         value = result.get("value")
-        number = with_error(value, result.get("error")) if is_number(value) else ("–" if value is None else str(value))
-        rows.append([f'<code>{escape(result.get("key", ""))}</code>', escape(number), escape(result.get("unit") or ""), escape(result.get("text") or "")])
+        number = (
+            with_error(value, result.get("error"))
+            if is_number(value)
+            else ("–" if value is None else str(value))
+        )
+        rows.append(
+            [
+                f'<code>{escape(result.get("key", ""))}</code>',
+                escape(number),
+                escape(result.get("unit") or ""),
+                escape(result.get("text") or ""),
+            ]
+        )
     return table(["key", "value", "unit", "meaning"], rows, numeric=(1,))
 
 
 # --- tables under pictures -------------------------------------------------------------------------------------------
+
 
 def mapping_table(run):
     attributes, _, histogram, width = figures.pooled_diagnostics(run)
@@ -107,8 +167,10 @@ def mapping_table(run):
 
     def each(key, form):
         return [escape(form(a[key])) if key in a else "–" for a in attributes]
+
     rows = [
-        ["ions on the same site (share of frames, nearest-site rule)"] + each("doubly_occupied_fraction", percent),
+        ["ions on the same site (share of frames, nearest-site rule)"]
+        + each("doubly_occupied_fraction", percent),
         ["ions without a site (share)"] + each("unassigned_fraction", lambda v: percent(v, 2)),
         ["changes of the nearest site"] + each("nearest_changes", grouped),
         ["lasting hops (core-set rule)"] + each("core_hops", grouped),
@@ -116,12 +178,30 @@ def mapping_table(run):
         ["drift at the end (Å)"] + each("final_drift", plain),
         ["largest step between two frames (Å)"] + each("largest_step", plain),
         ["steps over the limit"] + each("steps_over_limit", grouped),
-        ["frames used of read"] + [f'{grouped(a["frames_used"])} of {grouped(a["frames_read"])}' if "frames_used" in a else "–" for a in attributes],
+        ["frames used of read"]
+        + [
+            f'{grouped(a["frames_used"])} of {grouped(a["frames_read"])}' if "frames_used" in a else "–"
+            for a in attributes
+        ],
     ]
-    names = [escape(os.path.basename(str(sites.attr(f"trajectories/{k}", "source", f"trajectory {k}")))) for k in sites.members("trajectories")]
-    described = [f"{label}: {sites.attr('sites', key, '')}" for key, label in (("space_group", "space group"), ("assignment", "assignment"), ("core_radius", "core radius (Å)"),
-                                                                             ("framework_rms", "framework rms from the crystal (Å)")) if str(sites.attr("sites", key, "")) != ""]
-    return table([""] + names, rows, numeric=tuple(range(1, len(names) + 1))) + f'<p class="note">{escape("; ".join(described))}.</p>'
+    names = [
+        escape(os.path.basename(str(sites.attr(f"trajectories/{k}", "source", f"trajectory {k}"))))
+        for k in sites.members("trajectories")
+    ]
+    described = [
+        f"{label}: {sites.attr('sites', key, '')}"
+        for key, label in (
+            ("space_group", "space group"),
+            ("assignment", "assignment"),
+            ("core_radius", "core radius (Å)"),
+            ("framework_rms", "framework rms from the crystal (Å)"),
+        )
+        if str(sites.attr("sites", key, "")) != ""
+    ]
+    return (
+        table([""] + names, rows, numeric=tuple(range(1, len(names) + 1)))
+        + f'<p class="note">{escape("; ".join(described))}.</p>'
+    )
 
 
 def diffusivity_table(run):
@@ -130,10 +210,23 @@ def diffusivity_table(run):
     for lag in run.lags:
         mark = " ◄ chosen" if lag.index == chosen else ""
         agrees = lag.attr("diffusivity", "agrees", -1)
-        rows.append([exact(lag.lag_time) + mark] + [escape(with_error(lag.D[a, a], lag.error[a, a])) for a in range(3)]
-                    + [" / ".join(grouped(h) for h in lag.hops), {0: "no", 1: "yes"}.get(int(agrees), "–")])
-    return table(["τ (ps)", "D<sub>x</sub> (Å²/ps)", "D<sub>y</sub> (Å²/ps)", "D<sub>z</sub> (Å²/ps)", "hops behind x / y / z", "agrees with the MSD"], rows,
-                 numeric=(1, 2, 3, 4))
+        rows.append(
+            [exact(lag.lag_time) + mark]
+            + [escape(with_error(lag.D[a, a], lag.error[a, a])) for a in range(3)]
+            + [" / ".join(grouped(h) for h in lag.hops), {0: "no", 1: "yes"}.get(int(agrees), "–")]
+        )
+    return table(
+        [
+            "τ (ps)",
+            "D<sub>x</sub> (Å²/ps)",
+            "D<sub>y</sub> (Å²/ps)",
+            "D<sub>z</sub> (Å²/ps)",
+            "hops behind x / y / z",
+            "agrees with the MSD",
+        ],
+        rows,
+        numeric=(1, 2, 3, 4),
+    )
 
 
 def closed_classes(run):
@@ -143,18 +236,33 @@ def closed_classes(run):
     names = np.asarray(run.need("msm")["basis/name"])
     transient = names[member == -1]
     if len(size) == 1 and not len(transient):
-        return "All sites exchange ions: one class", "<p>Every site can be reached from every other, so that one D holds for all ions.</p>"
+        return (
+            "All sites exchange ions: one class",
+            "<p>Every site can be reached from every other, so that one D holds for all ions.</p>",
+        )
     rows = []
     for c in range(len(size)):
         diagonal = D[c].diagonal() if D.ndim == 3 else D[c]
-        rows.append([str(c + 1), str(int(size[c])), percent(weight[c]), escape(" / ".join(plain(max(v, 0.0) if abs(v) < 1e-14 else v, 3) for v in diagonal)),
-                     escape(short_list(names[member == c]))])
-    content = table(["class", "sites", "share of Li", "D x / y / z (Å²/ps)", "site names"], rows, numeric=(1, 2))
+        rows.append(
+            [
+                str(c + 1),
+                str(int(size[c])),
+                percent(weight[c]),
+                escape(" / ".join(plain(max(v, 0.0) if abs(v) < 1e-14 else v, 3) for v in diagonal)),
+                escape(short_list(names[member == c])),
+            ]
+        )
+    content = table(
+        ["class", "sites", "share of Li", "D x / y / z (Å²/ps)", "site names"], rows, numeric=(1, 2)
+    )
     if len(transient):
         content += f"<p>Left for good during the run, or never visited: {escape(short_list(transient))}.</p>"
     still = sum(1 for c in range(len(size)) if np.abs(D[c]).max() < 1e-12)
-    content += ('<p class="note">A class is a set of sites that exchange ions among themselves and with no other in these data. D of the crystal is the mean of its '
-                "classes weighted by their share of the ions; exchange too rare for the run is missing from it.</p>")
+    content += (
+        '<p class="note">A class is a set of sites that exchange ions among themselves and with no other in'
+        " these data. D of the crystal is the mean of its classes weighted by their share of the ions;"
+        " exchange too rare for the run is missing from it.</p>"
+    )
     title = f"{len(size)} closed classes: in these data their sites never exchanged an ion"
     if still:
         title += f"; Li in {still} of them does not travel at all"
@@ -163,15 +271,27 @@ def closed_classes(run):
 
 def short_list(names, limit=14):
     names = [str(name) for name in names]
-    return ", ".join(names) if len(names) <= limit else ", ".join(names[:limit]) + f" and {len(names) - limit} more"
+    return (
+        ", ".join(names)
+        if len(names) <= limit
+        else ", ".join(names[:limit]) + f" and {len(names) - limit} more"
+    )
 
 
 def provenance(run):
     rows = []
     for file in run.files:
         known = file.attributes("/")
-        rows.append([escape(file.name), escape(f'{known.get("creator", "")} {known.get("version", "")}'.strip()), f'<code>{escape(str(known.get("commit", "")))}</code>',
-                     escape(known.get("seed", "")), escape(known.get("created", "")), f'<code>{escape(str(known.get("fingerprint", ""))[:16])}</code>'])
+        rows.append(
+            [
+                escape(file.name),
+                escape(f'{known.get("creator", "")} {known.get("version", "")}'.strip()),
+                f'<code>{escape(str(known.get("commit", "")))}</code>',
+                escape(known.get("seed", "")),
+                escape(known.get("created", "")),
+                f'<code>{escape(str(known.get("fingerprint", ""))[:16])}</code>',
+            ]
+        )
     text = table(["file", "written by", "commit", "seed", "created (UTC)", "fingerprint"], rows)
     inputs = {}
     for file in run.files:
@@ -181,9 +301,21 @@ def provenance(run):
         except (ValueError, AttributeError, TypeError):
             continue
     if inputs:
-        text += "<h3>Input files</h3>" + table(["file", "bytes", "SHA-256"], [[escape(path), grouped(entry.get("bytes", 0)), f'<code>{escape(entry.get("sha256", ""))}</code>']
-                                                                            for path, entry in inputs.items()], numeric=(1,))
-    config = next((file.attr("/", "config", "") for file in reversed(run.files) if file.attr("/", "config", "")), "")
+        text += "<h3>Input files</h3>" + table(
+            ["file", "bytes", "SHA-256"],
+            [
+                [
+                    escape(path),
+                    grouped(entry.get("bytes", 0)),
+                    f'<code>{escape(entry.get("sha256", ""))}</code>',
+                ]
+                for path, entry in inputs.items()
+            ],
+            numeric=(1,),
+        )
+    config = next(
+        (file.attr("/", "config", "") for file in reversed(run.files) if file.attr("/", "config", "")), ""
+    )
     if config:
         text += f"<details><summary>Effective options (TOML)</summary><pre>{escape(config)}</pre></details>"
     return text
@@ -191,18 +323,24 @@ def provenance(run):
 
 # --- the page --------------------------------------------------------------------------------------------------------
 
+
 def drawn(function, extra=None):
     """Section from a picture: its title is the finding."""
+
     def section(run, png_folder):
         title, figure, caption = function(run)
         picture = image(figure, escape(title), png_folder, function.__name__)
-        return title, f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>" + (extra(run) if extra else "")
+        return title, f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>" + (
+            extra(run) if extra else ""
+        )
+
     return section
 
 
 def written(function, title):
     def section(run, _):
         return title, function(run)
+
     return section
 
 
@@ -237,20 +375,30 @@ def build(run, png_folder=None):
         except Missing as reason:
             title, content = kicker, f'<p class="missing">Not shown: {escape(reason)}.</p>'
         except (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError) as error:
-            raise ReportError(f"{run.folder}: the data of section \"{kicker}\" do not fit together ({type(error).__name__}: {error}). "
-                              "Run the stage again with this version of mesolith") from error
+            raise ReportError(
+                f'{run.folder}: the data of section "{kicker}" do not fit together ({type(error).__name__}:'
+                f" {error}). Run the stage again with this version of mesolith"
+            ) from error
         links.append(f'<a href="#s{number}">{escape(kicker)}</a>')
-        sections.append(f'<section id="s{number}"><h2><small>{escape(kicker)}</small>{escape(title)}</h2>{content}</section>')
+        sections.append(
+            "<section"
+            f' id="s{number}"><h2><small>{escape(kicker)}</small>{escape(title)}</h2>{content}</section>'
+        )
     verdict = run.summary.get("verdict") or worst([check.get("verdict") for check in run.checks])
     created = next((file.attr("/", "created", "") for file in reversed(run.files)), "")
     first = run.files[0].attributes("/")
     with open(os.path.join(os.path.dirname(__file__), "page.css"), encoding="utf-8") as file:
         style = file.read()
-    return (f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{escape(run.name)}: Li transport</title><style>{style}</style></head><body><main>"
-            f"<h1>{escape(run.name)}</h1><p class=\"sub\">Lithium transport from molecular dynamics by a Markov model. "
-            f'mesolith {escape(first.get("version", ""))}, {escape(created)}. Overall verdict: {badge(verdict) if verdict else "–"}</p>'
-            f'<nav>{"".join(links)}</nav>{"".join(sections)}</main></body></html>\n')
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
+        ' content="width=device-width, initial-scale=1">'
+        f"<title>{escape(run.name)}: Li transport</title><style>{style}</style></head><body><main>"
+        f'<h1>{escape(run.name)}</h1><p class="sub">Lithium transport from molecular dynamics by a Markov'
+        " model. "
+        f'mesolith {escape(first.get("version", ""))}, {escape(created)}. Overall verdict:'
+        f' {badge(verdict) if verdict else "–"}</p>'
+        f'<nav>{"".join(links)}</nav>{"".join(sections)}</main></body></html>\n'
+    )
 
 
 def worst(verdicts_seen):

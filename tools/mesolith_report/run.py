@@ -1,4 +1,5 @@
 """The result folder of a run as Python objects. Nothing here draws or judges."""
+
 import json
 import os
 
@@ -36,7 +37,9 @@ class ResultFile:
             self._file = h5py.File(path, "r")
         except OSError as error:
             reason = str(error).strip().splitlines()[0]
-            raise ReportError(f"{path}: not a complete HDF5 file ({reason}). Run the stage that writes it again") from None
+            raise ReportError(
+                f"{path}: not a complete HDF5 file ({reason}). Run the stage that writes it again"
+            ) from None
 
     def __contains__(self, path):
         return path in self._file
@@ -47,12 +50,16 @@ class ResultFile:
         except KeyError:
             raise Missing(f"{self.name} holds no {path}") from None
         if not isinstance(item, h5py.Dataset):
-            raise ReportError(f"{self.path}: {path} is a group where a dataset is expected. Was the file edited?")
+            raise ReportError(
+                f"{self.path}: {path} is a group where a dataset is expected. Was the file edited?"
+            )
         try:
             return _decoded(item[()])
         except OSError as error:
             reason = str(error).strip().splitlines()[0]
-            raise ReportError(f"{self.path}: {path} cannot be read ({reason}). Run the stage that writes it again") from None
+            raise ReportError(
+                f"{self.path}: {path} cannot be read ({reason}). Run the stage that writes it again"
+            ) from None
 
     def attr(self, path, name, default=None):
         """Attribute of an object; `default` when either is not there, Missing when no default is given."""
@@ -146,11 +153,16 @@ class Run:
     def __init__(self, folder):
         self.folder = folder
         if not os.path.isdir(folder):
-            raise ReportError(f"{folder}: no such folder (expected the output folder of a run). Give the folder that `mesolith run` wrote")
+            raise ReportError(
+                f"{folder}: no such folder (expected the output folder of a run). Give the folder that"
+                " `mesolith run` wrote"
+            )
         self.sites, self.msm, self.meso = (self._open(stage) for stage in ("sites", "msm", "meso"))
         self.summary = self._read_summary()
         if self.sites is None and self.msm is None and self.meso is None:
-            raise ReportError(f"{folder}: no results (neither sites.h5 nor msm.h5 nor meso.h5). Run mesolith first")
+            raise ReportError(
+                f"{folder}: no results (neither sites.h5 nor msm.h5 nor meso.h5). Run mesolith first"
+            )
 
     def _open(self, stage):
         path = os.path.join(self.folder, stage + ".h5")
@@ -188,7 +200,10 @@ class Run:
         lags = self.lags
         index = int(self.need("msm").attr("/", "chosen_lag"))
         if not 0 <= index < len(lags):
-            raise ReportError(f"{self.msm.path}: chosen_lag = {index}, but there are {len(lags)} lags. Run the stage msm again")
+            raise ReportError(
+                f"{self.msm.path}: chosen_lag = {index}, but there are {len(lags)} lags. Run the stage msm"
+                " again"
+            )
         return lags[index]
 
     @property

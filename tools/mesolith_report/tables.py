@@ -1,4 +1,5 @@
 """CSV twins of the tables and curves of the report. Units stand in the header."""
+
 import csv
 import os
 
@@ -17,11 +18,21 @@ def _name(prefix, a, b, unit):
 
 def diffusivity(run):
     header = ["lag_time [ps]"]
-    header += [_name("D", a, b, "A^2/ps") for a, b in COMPONENTS] + [_name("error", a, b, "A^2/ps") for a, b in COMPONENTS]
+    header += [_name("D", a, b, "A^2/ps") for a, b in COMPONENTS] + [
+        _name("error", a, b, "A^2/ps") for a, b in COMPONENTS
+    ]
     header += [f"hops_{axis}" for axis in AXES] + ["agrees_with_msd"]
     rows = []
     for lag in run.lags:
-        rows.append([lag.lag_time, *lag.D.ravel(), *lag.error.ravel(), *lag.hops, lag.attr("diffusivity", "agrees", "")])
+        rows.append(
+            [
+                lag.lag_time,
+                *lag.D.ravel(),
+                *lag.error.ravel(),
+                *lag.hops,
+                lag.attr("diffusivity", "agrees", ""),
+            ]
+        )
     return header, rows
 
 
@@ -62,7 +73,9 @@ def chapman_kolmogorov(run):
 def spectrum(run):
     lag = run.chosen
     header = ["eigenvalue_re", "eigenvalue_im", "kappa_a", "kappa_b", "kappa_c"]
-    return header, zip(lag["spectrum/eigenvalue_re"], lag["spectrum/eigenvalue_im"], *np.asarray(lag["spectrum/kappa"]).T)
+    return header, zip(
+        lag["spectrum/eigenvalue_re"], lag["spectrum/eigenvalue_im"], *np.asarray(lag["spectrum/kappa"]).T
+    )
 
 
 def convergence(run):
@@ -74,9 +87,23 @@ def convergence(run):
 def network(run):
     file = run.need("msm")
     names = file["basis/name"]
-    header = ["from", "to", "from_index", "to_index", "R_a", "R_b", "R_c", "hops", "dx [A]", "dy [A]", "dz [A]"]
+    header = [
+        "from",
+        "to",
+        "from_index",
+        "to_index",
+        "R_a",
+        "R_b",
+        "R_c",
+        "hops",
+        "dx [A]",
+        "dy [A]",
+        "dz [A]",
+    ]
     rows = []
-    for i, j, r, count, d in zip(*(file[f"network/{name}"] for name in ("from", "to", "R", "count", "displacement"))):
+    for i, j, r, count, d in zip(
+        *(file[f"network/{name}"] for name in ("from", "to", "R", "count", "displacement"))
+    ):
         rows.append([names[i], names[j], i, j, *r, count, *d])
     return header, rows
 
@@ -86,7 +113,17 @@ def site_occupancy(run):
     _, occupied, _ = occupancy(run)
     base, offset, names = sites["sites/base"], sites["sites/offset"], sites["sites/name"]
     position = np.asarray(sites["sites/fractional"])
-    header = ["site", "name", "cell_a", "cell_b", "cell_c", "fractional_a", "fractional_b", "fractional_c", "occupancy"]
+    header = [
+        "site",
+        "name",
+        "cell_a",
+        "cell_b",
+        "cell_c",
+        "fractional_a",
+        "fractional_b",
+        "fractional_c",
+        "occupancy",
+    ]
     return header, ([s, names[base[s]], *offset[s], *position[s], occupied[s]] for s in range(len(base)))
 
 
@@ -102,7 +139,9 @@ def walkers(run):
     header = ["time [ps]"]
     for kind in ("msd", "error", "exact"):
         header += [_name(kind, a, b, "A^2") for a, b in COMPONENTS]
-    columns = [np.asarray(file[f"walkers/{kind}"]).reshape(-1, 9).T for kind in ("msd", "msd_error", "exact_msd")]
+    columns = [
+        np.asarray(file[f"walkers/{kind}"]).reshape(-1, 9).T for kind in ("msd", "msd_error", "exact_msd")
+    ]
     return header, zip(file["walkers/time"], *columns[0], *columns[1], *columns[2])
 
 
@@ -111,14 +150,28 @@ def field(run):
     waves = len(file["field/kappa"])
     header = ["time [ps]"] + [f"msd_{a} [A^2]" for a in AXES] + [f"exact_msd_{a} [A^2]" for a in AXES]
     header += [f"F_s_{q + 1}" for q in range(waves)] + [f"exact_F_s_{q + 1}" for q in range(waves)]
-    return header, zip(file["field/time"], *file["field/msd"].T, *file["field/exact_msd"].T, *file["field/scattering"].T,
-                       *file["field/exact_scattering"].T)
+    return header, zip(
+        file["field/time"],
+        *file["field/msd"].T,
+        *file["field/exact_msd"].T,
+        *file["field/scattering"].T,
+        *file["field/exact_scattering"].T,
+    )
 
 
 TABLES = {
-    "checks": checks, "diffusivity_by_lag": diffusivity, "msd": msd, "msd_model": msd_model, "implied_timescales": timescales,
-    "chapman_kolmogorov": chapman_kolmogorov, "spectrum": spectrum, "convergence": convergence, "jump_network": network,
-    "site_occupancy": site_occupancy, "walkers": walkers, "field": field,
+    "checks": checks,
+    "diffusivity_by_lag": diffusivity,
+    "msd": msd,
+    "msd_model": msd_model,
+    "implied_timescales": timescales,
+    "chapman_kolmogorov": chapman_kolmogorov,
+    "spectrum": spectrum,
+    "convergence": convergence,
+    "jump_network": network,
+    "site_occupancy": site_occupancy,
+    "walkers": walkers,
+    "field": field,
 }
 
 

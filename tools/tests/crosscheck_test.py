@@ -1,11 +1,15 @@
 """The second opinion of validation/ against closed forms and brute force: it must be right before it may judge."""
+
 import os
 import sys
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "validation"))
+sys.path.insert(
+    0,
+    os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "validation"),
+)
 import crosscheck as cc  # noqa: E402
 
 
@@ -20,7 +24,9 @@ def chain(p1, p2, l1, l2):
     return (origin, destination, R, p, np.array([0.5, 0.5])), cell, positions
 
 
-@pytest.mark.parametrize("p1, p2, l1, l2", [(0.3, 0.3, 1.0, 1.0), (0.4, 0.001, 2.0, 1.5), (0.01, 0.9, 0.7, 3.0)])
+@pytest.mark.parametrize(
+    "p1, p2, l1, l2", [(0.3, 0.3, 1.0, 1.0), (0.4, 0.001, 2.0, 1.5), (0.01, 0.9, 0.7, 3.0)]
+)
 def test_the_corrector_formula_gives_the_series_resistance_of_a_chain(p1, p2, l1, l2):
     kernel, cell, positions = chain(p1, p2, l1, l2)
     expected = (l1 + l2) ** 2 * p1 * p2 / (2 * (p1 + p2) * 2.5)
@@ -39,8 +45,13 @@ def test_the_moments_grow_by_2_tau_d_per_step_at_long_times():
 
 def test_closed_classes_get_their_own_corrector():
     (o1, d1, R1, p1, _), cell, positions = chain(0.2, 0.1, 1.0, 2.0)
-    both = (np.concatenate([o1, o1 + 2]), np.concatenate([d1, d1 + 2]), np.concatenate([R1, R1]), np.concatenate([p1, np.where(p1 > 0.5, 1.0, 0.0)]),
-            np.array([0.35, 0.35, 0.15, 0.15]))
+    both = (
+        np.concatenate([o1, o1 + 2]),
+        np.concatenate([d1, d1 + 2]),
+        np.concatenate([R1, R1]),
+        np.concatenate([p1, np.where(p1 > 0.5, 1.0, 0.0)]),
+        np.array([0.35, 0.35, 0.15, 0.15]),
+    )
     D = cc.exact_diffusivity(*both, cell, np.vstack([positions, positions]), 1.0)
     assert abs(D[0, 0] - 0.7 * 9 * 0.02 / (2 * 0.3)) < 1e-14
 
@@ -70,7 +81,11 @@ def test_core_sets_keep_the_last_core_and_start_unassigned():
 
 def test_counts_are_those_of_a_loop_over_windows_and_fold_over_images():
     random = np.random.default_rng(5)
-    base, offset, supercell = np.array([0, 1, 0, 1]), np.array([[0, 0, 0], [0, 0, 0], [1, 0, 0], [1, 0, 0]]), np.diag([2, 1, 1])
+    base, offset, supercell = (
+        np.array([0, 1, 0, 1]),
+        np.array([[0, 0, 0], [0, 0, 0], [1, 0, 0], [1, 0, 0]]),
+        np.diag([2, 1, 1]),
+    )
     site, image = random.integers(-1, 4, (50, 3)), random.integers(-1, 2, (50, 3, 3))
     expected = {}
     for t in range(43):
@@ -85,7 +100,9 @@ def test_counts_are_those_of_a_loop_over_windows_and_fold_over_images():
 
 
 def test_the_symmetrised_kernel_has_detailed_balance_and_unit_columns():
-    origin, destination, R, p, pi = cc.symmetrised_kernel({(0, 1, 0, 0, 0): 5, (1, 0, 1, 0, 0): 2, (0, 0, 0, 0, 0): 9, (1, 1, 0, 1, 0): 4}, 2)
+    origin, destination, R, p, pi = cc.symmetrised_kernel(
+        {(0, 1, 0, 0, 0): 5, (1, 0, 1, 0, 0): 2, (0, 0, 0, 0, 0): 9, (1, 1, 0, 1, 0): 4}, 2
+    )
     np.testing.assert_allclose(np.bincount(origin, weights=p), 1, rtol=1e-15)
     flow = {(j, i, *r): pi[j] * q for j, i, r, q in zip(origin, destination, R.tolist(), p)}
     for (j, i, *r), value in flow.items():
@@ -94,7 +111,12 @@ def test_the_symmetrised_kernel_has_detailed_balance_and_unit_columns():
 
 def test_the_whole_matrix_of_a_supercell_holds_the_chain_with_its_ends_joined():
     kernel, _, _ = chain(0.3, 0.1, 1.0, 2.0)
-    M = cc.full_matrix(*kernel[:4], np.array([0, 1, 0, 1]), np.array([[0, 0, 0], [0, 0, 0], [1, 0, 0], [1, 0, 0]]), np.diag([2, 1, 1]))
+    M = cc.full_matrix(
+        *kernel[:4],
+        np.array([0, 1, 0, 1]),
+        np.array([[0, 0, 0], [0, 0, 0], [1, 0, 0], [1, 0, 0]]),
+        np.diag([2, 1, 1])
+    )
     expected = np.array([[0.6, 0.3, 0, 0.1], [0.3, 0.6, 0.1, 0], [0, 0.1, 0.6, 0.3], [0.1, 0, 0.3, 0.6]])
     np.testing.assert_allclose(M, expected, atol=1e-15)
 
@@ -106,5 +128,9 @@ def test_drift_of_the_framework_and_a_rigid_shift_leave_no_trace_in_the_ions():
     species = np.array(["Li", "Li", "Si", "Si"])
     true = random.normal(0, 0.1, (20, 2, 3)) + crystal[:2] * box
     wander = np.cumsum(random.normal(0, 0.3, (20, 3)), axis=0) + [0.4, -0.3, 0.2]
-    positions = np.concatenate([true, np.broadcast_to(crystal[2:] * box, (20, 2, 3))], axis=1) + wander[:, None]
-    np.testing.assert_allclose(cc.framework_at_rest(positions, species, box, crystal, species), true, atol=1e-12)
+    positions = (
+        np.concatenate([true, np.broadcast_to(crystal[2:] * box, (20, 2, 3))], axis=1) + wander[:, None]
+    )
+    np.testing.assert_allclose(
+        cc.framework_at_rest(positions, species, box, crystal, species), true, atol=1e-12
+    )

@@ -1,4 +1,5 @@
 """The report: complete, self-contained, honest about what is missing, one clear line when a file is broken."""
+
 import os
 import re
 import subprocess
@@ -18,8 +19,13 @@ TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def command(folder, *more):
-    return subprocess.run([sys.executable, "-m", "mesolith_report", str(folder), *more], cwd=TOOLS, capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return subprocess.run(
+        [sys.executable, "-m", "mesolith_report", str(folder), *more],
+        cwd=TOOLS,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,15 @@ def text_of(page):
 
 def test_the_report_shows_d_with_its_error_hops_and_verdicts(page):
     text = text_of(page[1])
-    for expected in ("0.0123 ± 0.0011", "0.0456 ± 0.0021", "(7.1 ± 3.1) × 10⁻⁴", "(1.23 ± 0.11) × 10⁻¹⁰", "2 291", "± 0.00", "8.00 Å axis"):
+    for expected in (
+        "0.0123 ± 0.0011",
+        "0.0456 ± 0.0021",
+        "(7.1 ± 3.1) × 10⁻⁴",
+        "(1.23 ± 0.11) × 10⁻¹⁰",
+        "2 291",
+        "± 0.00",
+        "8.00 Å axis",
+    ):
         assert expected in text, expected
     assert '<span class="badge warn">warn</span>' in page[1]
     assert "Still rising &lt;slowly&gt;." in page[1]
@@ -54,6 +68,7 @@ def test_every_picture_is_inside_and_nothing_is_fetched(page):
 
 def test_pictures_are_not_blank(page):
     from matplotlib.image import imread
+
     names = sorted(os.listdir(page[0] / "png"))
     assert len(names) == 11
     for name in names:
@@ -69,9 +84,23 @@ def test_tables_hold_the_same_numbers_with_units(page):
     header, chosen = lines[0].split(","), lines[1 + synthetic.CHOSEN].split(",")
     assert float(chosen[header.index("D_yy [A^2/ps]")]) == synthetic.D[1]
     assert float(chosen[header.index("hops_z")]) == synthetic.HOPS[2]
-    assert set(os.listdir(page[0] / "tables")) == {name + ".csv" for name in
-                                                   ("checks", "diffusivity_by_lag", "msd", "msd_model", "implied_timescales", "chapman_kolmogorov", "spectrum",
-                                                    "convergence", "jump_network", "site_occupancy", "walkers", "field")}
+    assert set(os.listdir(page[0] / "tables")) == {
+        name + ".csv"
+        for name in (
+            "checks",
+            "diffusivity_by_lag",
+            "msd",
+            "msd_model",
+            "implied_timescales",
+            "chapman_kolmogorov",
+            "spectrum",
+            "convergence",
+            "jump_network",
+            "site_occupancy",
+            "walkers",
+            "field",
+        )
+    }
 
 
 def test_what_was_not_run_is_left_out_with_the_reason(tmp_path):
@@ -83,7 +112,9 @@ def test_what_was_not_run_is_left_out_with_the_reason(tmp_path):
     only_sites = tmp_path / "only_sites"
     synthetic.write_run(only_sites, ("sites",))
     assert command(only_sites).returncode == 0
-    assert "the stage msm has not been run" in text_of((only_sites / "report.html").read_text(encoding="utf-8"))
+    assert "the stage msm has not been run" in text_of(
+        (only_sites / "report.html").read_text(encoding="utf-8")
+    )
 
 
 def test_a_missing_dataset_removes_its_part_only(tmp_path):
@@ -174,23 +205,40 @@ def test_the_reader_gives_arrays_in_both_conventions(tmp_path):
             run.msm["nowhere"]
 
 
-@pytest.mark.parametrize("value, error, expected", [
-    (0.020512, 0.00071, "0.02051 ± 0.00071"), (0.0204, 0.012, "0.020 ± 0.012"), (5.12e-5, 3.3e-6, "(5.12 ± 0.33) × 10⁻⁵"), (12.345, 0.5, "12.35 ± 0.50"),
-    (0.0, 0.0, "0"), (-0.5, 0.25, "−0.50 ± 0.25"), (float("nan"), 1.0, "–"), (1.0, float("nan"), "1.00"), (float("inf"), 1.0, "∞"), (1234567.0, 20000.0, "(1.235 ± 0.020) × 10⁶"),
-    (1e-5, 3e-3, "0.0000 ± 0.0030")])
+@pytest.mark.parametrize(
+    "value, error, expected",
+    [
+        (0.020512, 0.00071, "0.02051 ± 0.00071"),
+        (0.0204, 0.012, "0.020 ± 0.012"),
+        (5.12e-5, 3.3e-6, "(5.12 ± 0.33) × 10⁻⁵"),
+        (12.345, 0.5, "12.35 ± 0.50"),
+        (0.0, 0.0, "0"),
+        (-0.5, 0.25, "−0.50 ± 0.25"),
+        (float("nan"), 1.0, "–"),
+        (1.0, float("nan"), "1.00"),
+        (float("inf"), 1.0, "∞"),
+        (1234567.0, 20000.0, "(1.235 ± 0.020) × 10⁶"),
+        (1e-5, 3e-3, "0.0000 ± 0.0030"),
+    ],
+)
 def test_value_and_error_share_their_digits(value, error, expected):
     assert numbers.with_error(value, error) == expected
 
 
 def test_an_edge_of_the_network_joins_both_directions():
-    first, vector, weight, second = merged(np.array([0, 1, 0]), np.array([1, 0, 1]), np.array([[0, 0, 0], [0, 0, 0], [1, 0, 0]]), np.array([5, 7, 4]),
-                                           np.array([[1.0, 0, 0], [-1, 0, 0], [5, 0, 0]]))
+    first, vector, weight, second = merged(
+        np.array([0, 1, 0]),
+        np.array([1, 0, 1]),
+        np.array([[0, 0, 0], [0, 0, 0], [1, 0, 0]]),
+        np.array([5, 7, 4]),
+        np.array([[1.0, 0, 0], [-1, 0, 0], [5, 0, 0]]),
+    )
     assert weight.tolist() == [12, 4] and first.tolist() == [0, 0] and second.tolist() == [1, 1]
     np.testing.assert_array_equal(vector, [[1, 0, 0], [5, 0, 0]])
 
 
 def test_translations_fill_a_skewed_cell_exactly_once():
-    unit = np.array([[-3.0, 3, 3], [3, -3, 3], [3, 3, -3]])   # bcc primitive
+    unit = np.array([[-3.0, 3, 3], [3, -3, 3], [3, 3, -3]])  # bcc primitive
     for n in (np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]), np.array([[2, 0, 0], [1, 3, 0], [0, -1, 2]])):
         box = n @ unit
         found = translations(unit, box)
@@ -202,6 +250,7 @@ def test_translations_fill_a_skewed_cell_exactly_once():
 def test_the_report_takes_less_than_3_5_seconds_of_one_core(tmp_path):
     synthetic.write_run(tmp_path)
     import resource
+
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     assert command(tmp_path).returncode == 0

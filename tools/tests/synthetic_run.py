@@ -1,4 +1,5 @@
 """A result folder made up after docs/files.md: right shapes and plausible numbers, no physics. Known values for the tests."""
+
 import json
 import os
 
@@ -7,13 +8,15 @@ import numpy as np
 
 CELL = np.diag([4.0, 8.0, 7.5])
 SUPERCELL = np.diag([3, 2, 2])
-BASIS = np.array([[0, 0, 0], [2, 4, 0], [2, 1.5, 3.75], [0, 5.5, 3.75], [0.5, 2.5, 6.0], [2.5, 6.5, 6.0]], dtype=float)
+BASIS = np.array(
+    [[0, 0, 0], [2, 4, 0], [2, 1.5, 3.75], [0, 5.5, 3.75], [0.5, 2.5, 6.0], [2.5, 6.5, 6.0]], dtype=float
+)
 NAMES = ["Li1.1", "Li1.2", "Li2.1", "Li2.2", "Li3.1", "Li3.2"]
 ORBIT = np.array([0, 0, 1, 1, 2, 2], dtype=np.int32)
-D = np.array([0.0123, 0.0456, 0.00071])        # [A^2/ps], x y z at the chosen lag
+D = np.array([0.0123, 0.0456, 0.00071])  # [A^2/ps], x y z at the chosen lag
 D_ERROR = np.array([0.0011, 0.0021, 0.00031])
 HOPS = np.array([812.0, 2291.0, 37.0])
-LAGS = np.array([1.0, 2.0, 5.0, 10.0, 20.0])   # [ps]
+LAGS = np.array([1.0, 2.0, 5.0, 10.0, 20.0])  # [ps]
 CHOSEN = 2
 TEXT = h5py.string_dtype("utf-8")
 
@@ -28,9 +31,19 @@ def put(group, path, data, units=""):
 
 
 def put_root(file, stage, warnings=()):
-    file.attrs.update({"creator": "mesolith", "version": "9.9.9", "commit": "0123abc", "stage": stage, "seed": 7,
-                       "config": "[run]\nname = \"synthetic\"\n", "fingerprint": "f" * 64, "created": "2026-01-02T03:04:05Z",
-                       "inputs": json.dumps([{"path": "md.h5", "sha256": "ab" * 32, "bytes": 123456}])})
+    file.attrs.update(
+        {
+            "creator": "mesolith",
+            "version": "9.9.9",
+            "commit": "0123abc",
+            "stage": stage,
+            "seed": 7,
+            "config": '[run]\nname = "synthetic"\n',
+            "fingerprint": "f" * 64,
+            "created": "2026-01-02T03:04:05Z",
+            "inputs": json.dumps([{"path": "md.h5", "sha256": "ab" * 32, "bytes": 123456}]),
+        }
+    )
     file.attrs.create("warnings", np.array(list(warnings), dtype=object), shape=(len(warnings),), dtype=TEXT)
 
 
@@ -59,27 +72,62 @@ def write_sites(folder, n_replicas=1):
         framework = (offset[::6] @ CELL) + [1.0, 3.0, 2.0]
         put(file, "sites/framework_positions", framework, "angstrom")
         put(file, "sites/framework_species", ["Si"] * len(framework))
-        file["sites"].attrs.update({"space_group": "Pbam (55)", "assignment": "core", "core_radius": 0.9, "framework_rms": 0.12})
+        file["sites"].attrs.update(
+            {"space_group": "Pbam (55)", "assignment": "core", "core_radius": 0.9, "framework_rms": 0.12}
+        )
         for k in range(n_replicas):
             group = file.create_group(f"trajectories/{k}")
-            group.attrs.update({"n_frames": 20000, "frame_interval": 0.05, "n_ions": 70, "source": f"md{k}.h5", "format": "h5md", "first_frame": 0, "stride": 1})
+            group.attrs.update(
+                {
+                    "n_frames": 20000,
+                    "frame_interval": 0.05,
+                    "n_ions": 70,
+                    "source": f"md{k}.h5",
+                    "format": "h5md",
+                    "first_frame": 0,
+                    "stride": 1,
+                }
+            )
             mean = np.array([0.984, 0.899, 1.0])[ORBIT[base]]
             put(group, "diagnostics/occupancy", mean + 0.01 * random.standard_normal(len(base)))
             distance = np.arange(90) * 0.02
-            histogram = put(group, "diagnostics/distance_histogram", (1e6 * distance ** 2 * np.exp(-distance ** 2 / 0.18)).astype(np.int64))
+            histogram = put(
+                group,
+                "diagnostics/distance_histogram",
+                (1e6 * distance**2 * np.exp(-(distance**2) / 0.18)).astype(np.int64),
+            )
             histogram.attrs["bin"] = 0.02
-            group["diagnostics"].attrs.update({
-                "doubly_occupied_fraction": 0.085, "unassigned_fraction": 0.0, "nearest_changes": 12051, "core_hops": 2291,
-                "half_site_distance": 1.32, "frames_read": 20200, "frames_used": 20000, "largest_step": 0.41, "largest_step_frame": 17,
-                "steps_over_limit": 0, "largest_drift": 0.41, "final_drift": 0.22, "variable_cell": 0})
+            group["diagnostics"].attrs.update(
+                {
+                    "doubly_occupied_fraction": 0.085,
+                    "unassigned_fraction": 0.0,
+                    "nearest_changes": 12051,
+                    "core_hops": 2291,
+                    "half_site_distance": 1.32,
+                    "frames_read": 20200,
+                    "frames_used": 20000,
+                    "largest_step": 0.41,
+                    "largest_step_frame": 17,
+                    "steps_over_limit": 0,
+                    "largest_drift": 0.41,
+                    "final_drift": 0.22,
+                    "variable_cell": 0,
+                }
+            )
 
 
 def write_msm(folder, classes=2):
     random = np.random.default_rng(2)
     with h5py.File(os.path.join(folder, "msm.h5"), "w") as file:
         put_root(file, "msm", ["no trajectory covers the z axis well"])
-        file.attrs.update({"chosen_lag": CHOSEN, "chosen_lag_time": LAGS[CHOSEN],
-                           "agreement_sentence": "From 5 ps on the exact D agrees with the MSD slope along every axis.", "headline": "{}"})
+        file.attrs.update(
+            {
+                "chosen_lag": CHOSEN,
+                "chosen_lag_time": LAGS[CHOSEN],
+                "agreement_sentence": "From 5 ps on the exact D agrees with the MSD slope along every axis.",
+                "headline": "{}",
+            }
+        )
         put(file, "basis/cell", CELL)
         put(file, "basis/positions", BASIS)
         put(file, "basis/orbit", ORBIT)
@@ -92,7 +140,9 @@ def write_msm(folder, classes=2):
         put(file, "orbits/name", ["Li1", "Li2", "Li3"])
         for index, tau in enumerate(LAGS):
             group = file.create_group(f"lags/{index}")
-            group.attrs.update({"lag_frames": int(tau / 0.05), "lag_time": tau, "skipped_windows": 0, "windows": 1000})
+            group.attrs.update(
+                {"lag_frames": int(tau / 0.05), "lag_time": tau, "skipped_windows": 0, "windows": 1000}
+            )
             put(group, "counts/from", np.array([0, 0, 1, 2], dtype=np.int32))
             put(group, "counts/to", np.array([0, 1, 0, 2], dtype=np.int32))
             put(group, "counts/R", np.array([[0, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=np.int32))
@@ -108,11 +158,21 @@ def write_msm(folder, classes=2):
             put(group, "diffusivity/samples", D + D_ERROR * random.standard_normal((50, 3)))
             put(group, "diffusivity/drift", np.zeros(3))
             put(group, "diffusivity/hops", HOPS)
-            group["diffusivity"].attrs.update({"z_msd": np.array([0.4, -0.7, 1.1]), "agrees": int(index >= CHOSEN)})
+            group["diffusivity"].attrs.update(
+                {"z_msd": np.array([0.4, -0.7, 1.1]), "agrees": int(index >= CHOSEN)}
+            )
             put(group, "classes/size", np.array([4, 2] if classes == 2 else [6]))
             put(group, "classes/weight", np.array([0.7, 0.3] if classes == 2 else [1.0]))
-            put(group, "classes/D", np.array([np.diag(D) / 0.7, np.zeros((3, 3))] if classes == 2 else [np.diag(D)]))
-            put(group, "classes/sites", np.array([0, 0, 0, 0, 1, 1] if classes == 2 else [0] * 6, dtype=np.int32))
+            put(
+                group,
+                "classes/D",
+                np.array([np.diag(D) / 0.7, np.zeros((3, 3))] if classes == 2 else [np.diag(D)]),
+            )
+            put(
+                group,
+                "classes/sites",
+                np.array([0, 0, 0, 0, 1, 1] if classes == 2 else [0] * 6, dtype=np.int32),
+            )
             values = np.sort(np.concatenate([[1.0], np.exp(-tau * random.gamma(1.0, 0.12, 71))]))[::-1]
             put(group, "spectrum/eigenvalue_re", values)
             put(group, "spectrum/eigenvalue_im", np.zeros(72))
@@ -153,31 +213,61 @@ def write_msm(folder, classes=2):
             file[f"msd/{name}"].attrs["window_ps"] = np.array([5.0, 20.0])
         part = np.arange(1, 9) * 125.0
         put(file, "convergence/duration", part)
-        put(file, "convergence/D", D * (1 + 0.3 * np.cos(part[:, None] / 200 + np.arange(3)) * np.sqrt(125 / part[:, None])))
+        put(
+            file,
+            "convergence/D",
+            D * (1 + 0.3 * np.cos(part[:, None] / 200 + np.arange(3)) * np.sqrt(125 / part[:, None])),
+        )
         put(file, "convergence/error", D_ERROR * np.sqrt(1000 / part[:, None]))
-        hops = [(0, 1, (0, 0, 0), 900), (1, 0, (0, 0, 0), 890), (1, 0, (0, 1, 0), 700), (0, 1, (0, -1, 0), 690), (2, 3, (0, 0, 0), 120),
-                (3, 2, (0, 0, 0), 118), (0, 2, (-1, 0, 0), 30), (2, 0, (1, 0, 0), 31), (4, 5, (0, 0, 0), 8), (5, 4, (0, 0, 0), 9)]
+        hops = [
+            (0, 1, (0, 0, 0), 900),
+            (1, 0, (0, 0, 0), 890),
+            (1, 0, (0, 1, 0), 700),
+            (0, 1, (0, -1, 0), 690),
+            (2, 3, (0, 0, 0), 120),
+            (3, 2, (0, 0, 0), 118),
+            (0, 2, (-1, 0, 0), 30),
+            (2, 0, (1, 0, 0), 31),
+            (4, 5, (0, 0, 0), 8),
+            (5, 4, (0, 0, 0), 9),
+        ]
         put(file, "network/from", np.array([h[0] for h in hops], dtype=np.int32))
         put(file, "network/to", np.array([h[1] for h in hops], dtype=np.int32))
         put(file, "network/R", np.array([h[2] for h in hops], dtype=np.int32))
         put(file, "network/count", np.array([h[3] for h in hops], dtype=np.int64))
-        put(file, "network/displacement", np.array([np.array(h[2]) @ CELL + BASIS[h[1]] - BASIS[h[0]] for h in hops]))
+        put(
+            file,
+            "network/displacement",
+            np.array([np.array(h[2]) @ CELL + BASIS[h[1]] - BASIS[h[0]] for h in hops]),
+        )
         wait = 0.05 * 2.0 ** np.arange(1, 12)
         every = np.array([300, 320, 260, 240, 200, 180, 160, 130, 90, 60, 20])
         put(file, "recrossings/waiting_time", wait)
         put(file, "recrossings/all_by_wait", every)
         put(file, "recrossings/back_by_wait", (every * np.exp(-wait / 4)).astype(int))
         file["recrossings"].attrs.update({"jumps": 2291, "back": 1260})
-        for index, (name, verdict) in enumerate([("MSD of the model", "pass"), ("implied timescales", "warn"), ("Chapman-Kolmogorov", "fail")]):
-            file.create_group(f"checks/{index}").attrs.update({"name": name, "verdict": verdict, "value": 1.5 + index, "warn_above": 2.0, "fail_above": 4.0,
-                                                              "text": f"Finding {index}."})
+        for index, (name, verdict) in enumerate(
+            [("MSD of the model", "pass"), ("implied timescales", "warn"), ("Chapman-Kolmogorov", "fail")]
+        ):
+            file.create_group(f"checks/{index}").attrs.update(
+                {
+                    "name": name,
+                    "verdict": verdict,
+                    "value": 1.5 + index,
+                    "warn_above": 2.0,
+                    "fail_above": 4.0,
+                    "text": f"Finding {index}.",
+                }
+            )
 
 
 def write_meso(folder):
     random = np.random.default_rng(3)
     with h5py.File(os.path.join(folder, "meso.h5"), "w") as file:
         put_root(file, "meso")
-        file.create_group("lattice").attrs.update({"cells": np.array([64, 32, 32]), "size": np.array([256.0, 256.0, 240.0]), "n_sites": 393216})
+        file.create_group("lattice").attrs.update(
+            {"cells": np.array([64, 32, 32]), "size": np.array([256.0, 256.0, 240.0]), "n_sites": 393216}
+        )
         time = np.concatenate([[0.0], 5.0 * 2.0 ** np.arange(12)])
         exact = np.array([np.diag(2 * D * t + 0.3 * (t > 0)) for t in time])
         error = exact * np.sqrt(2 / 1e5)
@@ -189,7 +279,9 @@ def write_meso(folder):
         put(file, "walkers/diffusivity/error", D * 0.005)
         put(file, "walkers/diffusivity/exact", D)
         put(file, "walkers/diffusivity/z", np.array([0.2, 0.2, -1.4]))
-        file["walkers"].attrs.update({"n_walkers": 100000, "lag_time": 5.0, "start": "stationary", "seconds": 1.2})
+        file["walkers"].attrs.update(
+            {"n_walkers": 100000, "lag_time": 5.0, "start": "stationary", "seconds": 1.2}
+        )
         steps = 5.0 * np.arange(0, 41, 4)
         kappa = np.array([[1 / 64, 0, 0], [0, 1 / 32, 0], [0, 0, 1 / 32], [0.25, 0, 0]])
         decay = np.exp(-np.outer(steps, [0.002, 0.01, 0.001, 0.03]))
@@ -199,15 +291,41 @@ def write_meso(folder):
         put(file, "field/exact_scattering", decay + 1e-14)
         put(file, "field/msd", 2 * D * steps[:, None])
         put(file, "field/exact_msd", 2 * D * steps[:, None])
-        file["field"].attrs.update({"cells": np.array([64, 32, 32]), "steps": 40, "mass_error": 3e-15, "seconds": 0.8})
+        file["field"].attrs.update(
+            {"cells": np.array([64, 32, 32]), "steps": 40, "mass_error": 3e-15, "seconds": 0.8}
+        )
 
 
 def write_summary(folder):
-    summary = {"name": "synthetic", "version": "9.9.9", "commit": "0123abc", "verdict": "warn", "files": ["sites.h5", "msm.h5"],
-               "results": [{"key": "D_x", "value": D[0], "error": D_ERROR[0], "unit": "A^2/ps", "text": "exact D along x"},
-                           {"key": "agreement", "value": None, "error": None, "unit": "", "text": "from 5 ps on"}],
-               "checks": [{"name": "MSD of the model", "verdict": "pass", "value": 1.5, "warn_above": 2, "fail_above": 4, "text": "Parallel."},
-                          {"name": "implied timescales", "verdict": "warn", "value": 2.5, "warn_above": 2, "fail_above": 4, "text": "Still rising <slowly>."}]}
+    summary = {
+        "name": "synthetic",
+        "version": "9.9.9",
+        "commit": "0123abc",
+        "verdict": "warn",
+        "files": ["sites.h5", "msm.h5"],
+        "results": [
+            {"key": "D_x", "value": D[0], "error": D_ERROR[0], "unit": "A^2/ps", "text": "exact D along x"},
+            {"key": "agreement", "value": None, "error": None, "unit": "", "text": "from 5 ps on"},
+        ],
+        "checks": [
+            {
+                "name": "MSD of the model",
+                "verdict": "pass",
+                "value": 1.5,
+                "warn_above": 2,
+                "fail_above": 4,
+                "text": "Parallel.",
+            },
+            {
+                "name": "implied timescales",
+                "verdict": "warn",
+                "value": 2.5,
+                "warn_above": 2,
+                "fail_above": 4,
+                "text": "Still rising <slowly>.",
+            },
+        ],
+    }
     with open(os.path.join(folder, "summary.json"), "w", encoding="utf-8") as file:
         json.dump(summary, file)
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Li13Si4 at 500 K, two short runs and a long one: closed classes, the fast axis, short against long."""
+
 import os
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import recompute  # noqa: E402
 
 DATA = os.path.join(program.INPUTS, "trajectories")
 SHORT, LONG = "li13si4_500K.toml", "li13si4_500K_mace.toml"
-LONG_CHANGES = 64317   # nearest-site changes of the long run, known from its making
+LONG_CHANGES = 64317  # nearest-site changes of the long run, known from its making
 LONG_SLOPE = [0.0294, 0.0718, 0.0127]  # D from the MSD of the long run, lags 5 to 20 ps
 
 
@@ -33,13 +34,23 @@ def n_classes(results, k):
 def diffusivity(results):
     k = str(int(results.attr("msm", "/", "chosen_lag")))
     group = f"lags/{k}/diffusivity/"
-    return (float(results.attr("msm", f"lags/{k}", "lag_time")), np.diag(results["msm", group + "D"]), np.diag(results["msm", group + "error"]),
-            results["msm", group + "hops"])
+    return (
+        float(results.attr("msm", f"lags/{k}", "lag_time")),
+        np.diag(results["msm", group + "D"]),
+        np.diag(results["msm", group + "error"]),
+        results["msm", group + "hops"],
+    )
 
 
 def describe(title, results):
     tau, D, error, hops = diffusivity(results)
-    print(f"\n      {title}, lag {tau:g} ps: " + "; ".join(f"D_{axis} = {D[a]:.4f} +- {error[a]:.4f} A^2/ps ({hops[a]:.0f} hops)" for a, axis in enumerate("xyz")))
+    print(
+        f"\n      {title}, lag {tau:g} ps: "
+        + "; ".join(
+            f"D_{axis} = {D[a]:.4f} +- {error[a]:.4f} A^2/ps ({hops[a]:.0f} hops)"
+            for a, axis in enumerate("xyz")
+        )
+    )
     print(f"      {results.attr('msm', '/', 'agreement_sentence')}")
     return D, error, hops
 
@@ -51,7 +62,11 @@ def check_axis(checks, title, results, D, error):
     length = lengths[along.index(fast)]
     others = [a for a in range(3) if a != fast]
     margin = min((D[fast] - D[a]) / np.hypot(error[fast], error[a]) for a in others)
-    checks.that(f"{title}: D is largest along the 7.90 A axis", abs(length - 7.898) < 0.05, f"axis {'xyz'[fast]}, {length:.3f} A")
+    checks.that(
+        f"{title}: D is largest along the 7.90 A axis",
+        abs(length - 7.898) < 0.05,
+        f"axis {'xyz'[fast]}, {length:.3f} A",
+    )
     checks.that(f"{title}: by more than 3 errors of the difference", margin > 3, f"{margin:.1f}")
 
 
@@ -60,9 +75,16 @@ def main(folder):
 
     short = program.Results(program.run("run", SHORT, os.path.join(folder, "short"), report__enabled="false"))
     radius, rule = settings(short)
-    ours = [recompute.mapped(short, k, os.path.join(DATA, f"li13si4_500K_tensornet_r{k + 1}.h5"), 10.0, radius) for k in range(2)]
+    ours = [
+        recompute.mapped(short, k, os.path.join(DATA, f"li13si4_500K_tensornet_r{k + 1}.h5"), 10.0, radius)
+        for k in range(2)
+    ]
     for k, trajectory in enumerate(ours):
-        checks.that(f"replica {k + 1}: 10 ps are discarded", trajectory["first"] == trajectory["expected_first"], f"first frame {trajectory['first']}")
+        checks.that(
+            f"replica {k + 1}: 10 ps are discarded",
+            trajectory["first"] == trajectory["expected_first"],
+            f"first frame {trajectory['first']}",
+        )
     recompute.check_mapping(checks, short, ours, rule)
     recompute.check_trajectory_msd(checks, short, ours, 5, 20)
     recompute.check_counts_and_kernels(checks, short, ours, rule)
@@ -72,22 +94,46 @@ def main(folder):
         recompute.check_walkers(checks, short)
     D_short, error_short, hops_short = describe("two short runs", short)
     check_axis(checks, "short runs", short, D_short, error_short)
-    checks.that("the slow axis rests on fewer hops than the fast one", hops_short[np.argmin(D_short)] < hops_short[np.argmax(D_short)])
-    alone = program.Results(program.run("run", SHORT, os.path.join(folder, "unfolded"), sites__folding='"none"', report__enabled="false",
-                                        msm__bootstrap_samples=20))
+    checks.that(
+        "the slow axis rests on fewer hops than the fast one",
+        hops_short[np.argmin(D_short)] < hops_short[np.argmax(D_short)],
+    )
+    alone = program.Results(
+        program.run(
+            "run",
+            SHORT,
+            os.path.join(folder, "unfolded"),
+            sites__folding='"none"',
+            report__enabled="false",
+            msm__bootstrap_samples=20,
+        )
+    )
     for k, _, tau in alone.lags()[:1]:
         classes, stored = n_classes(alone, k), len(alone["msm", f"lags/{k}/classes/size"])
-        checks.that(f"156 sites told apart, lag {tau:g} ps: as many closed classes as numpy finds, more than one", classes == stored > 1, f"{stored} and {classes}")
+        checks.that(
+            f"156 sites told apart, lag {tau:g} ps: as many closed classes as numpy finds, more than one",
+            classes == stored > 1,
+            f"{stored} and {classes}",
+        )
         weight = alone["msm", f"lags/{k}/classes/weight"]
         checks.near("their shares of the ions add up to one", weight.sum(), 1.0, absolute=1e-12)
-        D = cc.exact_diffusivity(*alone.kernel(k), alone["msm", "basis/cell"], alone["msm", "basis/positions"], tau)
+        D = cc.exact_diffusivity(
+            *alone.kernel(k), alone["msm", "basis/cell"], alone["msm", "basis/positions"], tau
+        )
         program_D = alone["msm", f"lags/{k}/diffusivity/D"]
-        checks.that("D averaged over the classes equals numpy's", np.abs(D - program_D).max() < 1e-9 * np.abs(D).max(), f"{np.abs(D - program_D).max():.1e}")
+        checks.that(
+            "D averaged over the classes equals numpy's",
+            np.abs(D - program_D).max() < 1e-9 * np.abs(D).max(),
+            f"{np.abs(D - program_D).max():.1e}",
+        )
 
     long = program.Results(program.run("run", LONG, os.path.join(folder, "long"), report__enabled="false"))
     radius, rule = settings(long)
     theirs = [recompute.mapped(long, 0, os.path.join(DATA, "li13si4_500K_mace.h5"), 0.0, radius)]
-    checks.that("long run: nearest-site changes as known from its making", int(long.attr("sites", "trajectories/0/diagnostics", "nearest_changes")) == LONG_CHANGES)
+    checks.that(
+        "long run: nearest-site changes as known from its making",
+        int(long.attr("sites", "trajectories/0/diagnostics", "nearest_changes")) == LONG_CHANGES,
+    )
     recompute.check_mapping(checks, long, theirs, rule)
     recompute.check_counts_and_kernels(checks, long, theirs, rule)
     window = np.asarray(long.attr("msm", "msd/fit", "window_ps"))
@@ -98,7 +144,11 @@ def main(folder):
     check_axis(checks, "long run", long, D_long, error_long)
 
     z = (D_short - D_long) / np.hypot(error_short, error_long)
-    checks.that("short and long runs agree within 3 errors of the difference on every axis", np.all(np.abs(z) < 3), "z = " + ", ".join(f"{x:+.1f}" for x in z))
+    checks.that(
+        "short and long runs agree within 3 errors of the difference on every axis",
+        np.all(np.abs(z) < 3),
+        "z = " + ", ".join(f"{x:+.1f}" for x in z),
+    )
     return checks.finish()
 
 

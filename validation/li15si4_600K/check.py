@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Li15Si4 with two vacancies at 600 K: mapping, counts, D and its error bars against known numbers and against numpy."""
+
 import json
 import os
 import sys
@@ -16,13 +17,16 @@ import recompute  # noqa: E402
 INPUT = "li15si4_600K.toml"
 DATA = os.path.join(program.INPUTS, "trajectories", "li15si4_2vac_600K_meam.h5")
 CORE_RADIUS = 0.9  # [A]
-DISCARD = 10.0     # [ps]
+DISCARD = 10.0  # [ps]
 
 
 def by_orbit(results, occupied):
     """Mean occupancy of each orbit by its number of sites in the simulated cell."""
     orbit = results["sites", "sites/orbit"][results["sites", "sites/base"]]
-    return {f"{int((orbit == which).sum())} sites": float(occupied[orbit == which].mean()) for which in np.unique(orbit)}
+    return {
+        f"{int((orbit == which).sum())} sites": float(occupied[orbit == which].mean())
+        for which in np.unique(orbit)
+    }
 
 
 def main(folder):
@@ -33,14 +37,33 @@ def main(folder):
     ours = recompute.mapped(results, 0, DATA, DISCARD, CORE_RADIUS)
 
     diagnostics = "trajectories/0/diagnostics"
-    checks.that(f"{DISCARD:g} ps are discarded", ours["first"] == ours["expected_first"], f"first frame {ours['first']}")
+    checks.that(
+        f"{DISCARD:g} ps are discarded",
+        ours["first"] == ours["expected_first"],
+        f"first frame {ours['first']}",
+    )
     for name in ("nearest_changes", "core_hops"):
-        checks.near(f"{name.replace('_', ' ')} within 1 % of the reference", results.attr("sites", diagnostics, name), reference[name], relative=0.01)
+        checks.near(
+            f"{name.replace('_', ' ')} within 1 % of the reference",
+            results.attr("sites", diagnostics, name),
+            reference[name],
+            relative=0.01,
+        )
     n_sites = len(results["sites", "sites/fractional"])
     nearest = by_orbit(results, cc.occupancy(ours["nearest"][0], n_sites))
     for kind, expected in reference["occupancy_nearest_rule"].items():
-        checks.near(f"occupancy of the {kind} by the nearest-site rule", nearest.get(kind, np.nan), expected, absolute=0.002)
-    checks.near("D from the MSD between 5 and 20 ps, per axis", results["msm", "msd/fit/D"], reference["msd_slope_5_to_20_ps"], relative=0.01)
+        checks.near(
+            f"occupancy of the {kind} by the nearest-site rule",
+            nearest.get(kind, np.nan),
+            expected,
+            absolute=0.002,
+        )
+    checks.near(
+        "D from the MSD between 5 and 20 ps, per axis",
+        results["msm", "msd/fit/D"],
+        reference["msd_slope_5_to_20_ps"],
+        relative=0.01,
+    )
 
     recompute.check_mapping(checks, results, [ours], rule)
     recompute.check_trajectory_msd(checks, results, [ours], 5, 20)
@@ -51,24 +74,48 @@ def main(folder):
     if "meso" in results.files:
         recompute.check_walkers(checks, results)
 
-    print("\n      exact D (A^2/ps) by lag, one standard error; difference from the MSD in errors of the difference")
+    print(
+        "\n      exact D (A^2/ps) by lag, one standard error; difference from the MSD in errors of the"
+        " difference"
+    )
     flags = []
     for k, _, tau in results.lags():
-        D, error = np.diag(results["msm", f"lags/{k}/diffusivity/D"]), np.diag(results["msm", f"lags/{k}/diffusivity/error"])
-        z, agrees = results.attr("msm", f"lags/{k}/diffusivity", "z_msd"), bool(results.attr("msm", f"lags/{k}/diffusivity", "agrees"))
-        print(f"      {tau:6g} ps  " + "   ".join(f"{D[a]:.4f} +- {error[a]:.4f}" for a in range(3)) + "   z = " + ", ".join(f"{x:+.1f}" for x in z)
-              + ("   agrees" if agrees else ""))
+        D, error = np.diag(results["msm", f"lags/{k}/diffusivity/D"]), np.diag(
+            results["msm", f"lags/{k}/diffusivity/error"]
+        )
+        z, agrees = results.attr("msm", f"lags/{k}/diffusivity", "z_msd"), bool(
+            results.attr("msm", f"lags/{k}/diffusivity", "agrees")
+        )
+        print(
+            f"      {tau:6g} ps  "
+            + "   ".join(f"{D[a]:.4f} +- {error[a]:.4f}" for a in range(3))
+            + "   z = "
+            + ", ".join(f"{x:+.1f}" for x in z)
+            + ("   agrees" if agrees else "")
+        )
         flags.append((tau, agrees, bool(np.all(np.abs(z) <= 2))))
-        checks.that(f"lag {tau:g} ps: every axis has an error bar and hops behind it",
-                    np.all(error > 0) and np.all(results["msm", f"lags/{k}/diffusivity/hops"] > 0))
+        checks.that(
+            f"lag {tau:g} ps: every axis has an error bar and hops behind it",
+            np.all(error > 0) and np.all(results["msm", f"lags/{k}/diffusivity/hops"] > 0),
+        )
     sentence = str(results.attr("msm", "/", "agreement_sentence"))
     print(f"      {sentence}\n")
-    checks.that("agreement with the MSD is judged by 2 errors of the difference", all(agrees == within for _, agrees, within in flags))
-    first = next((tau for n, (tau, _, _) in enumerate(flags) if all(agrees for _, agrees, _ in flags[n:])), None)
-    checks.that("the sentence names the lag from which on D agrees with the MSD",
-                (f"{first:g} ps" in sentence) if first is not None else "no" in sentence.lower(), sentence)
+    checks.that(
+        "agreement with the MSD is judged by 2 errors of the difference",
+        all(agrees == within for _, agrees, within in flags),
+    )
+    first = next(
+        (tau for n, (tau, _, _) in enumerate(flags) if all(agrees for _, agrees, _ in flags[n:])), None
+    )
+    checks.that(
+        "the sentence names the lag from which on D agrees with the MSD",
+        (f"{first:g} ps" in sentence) if first is not None else "no" in sentence.lower(),
+        sentence,
+    )
 
-    nearest_run = program.Results(program.run("sites", INPUT, os.path.join(folder, "nearest"), sites__assignment='"nearest"'))
+    nearest_run = program.Results(
+        program.run("sites", INPUT, os.path.join(folder, "nearest"), sites__assignment='"nearest"')
+    )
     print("      the nearest-site rule instead of core sets")
     recompute.check_mapping(checks, nearest_run, [ours], "nearest")
     return checks.finish()
