@@ -3,6 +3,7 @@
 import html
 import json
 import os
+import re
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from .tables import write_tables
 
 def escape(text):
     return html.escape(str(text))
+
+
+def heading(text):
+    """Escaped, with numbers kept on the line of their units."""
+    return re.sub(r"(?<=[\d)]) (?=(Å|ps|ns|%))", "\u00a0", escape(text))
 
 
 def badge(verdict):
@@ -79,7 +85,7 @@ def tensor(run):
     z = lag.attr("diffusivity", "z_msd", np.full(3, np.nan))
     for a in range(3):
         cells = [
-            escape(figures.axis_title(AXES[a], lengths)),
+            f'<span class="whole">{escape(figures.axis_title(AXES[a], lengths))}</span>',
             escape(with_error(D[a, a], error[a, a])),
             escape(with_error(D[a, a] * M2_PER_S, error[a, a] * M2_PER_S)),
             grouped(lag.hops[a]),
@@ -382,7 +388,7 @@ def build(run, png_folder=None):
         links.append(f'<a href="#s{number}">{escape(kicker)}</a>')
         sections.append(
             "<section"
-            f' id="s{number}"><h2><small>{escape(kicker)}</small>{escape(title)}</h2>{content}</section>'
+            f' id="s{number}"><h2><small>{escape(kicker)}</small>{heading(title)}</h2>{content}</section>'
         )
     verdict = run.summary.get("verdict") or worst([check.get("verdict") for check in run.checks])
     created = next((file.attr("/", "created", "") for file in reversed(run.files)), "")

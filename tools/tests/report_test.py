@@ -1,5 +1,7 @@
 """The report: complete, self-contained, honest about what is missing, one clear line when a file is broken."""
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -13,12 +15,14 @@ import synthetic_run as synthetic
 
 import mesolith_report
 from mesolith_report import numbers, report
+from mesolith_report.__main__ import main
 from mesolith_report.network import into, merged, translations
 
 TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def command(folder, *more):
+def process(folder, *more):
+    """The command as users call it, on one core."""
     return subprocess.run(
         [sys.executable, "-m", "mesolith_report", str(folder), *more],
         cwd=TOOLS,
@@ -28,18 +32,26 @@ def command(folder, *more):
     )
 
 
+def command(folder, *more):
+    """The same without a new process, which would spend its time on imports."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main([str(folder), *more])
+    return subprocess.CompletedProcess([], status, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     synthetic.write_run(folder)
-    result = command(folder, "--png", str(folder / "png"))
+    result = process(folder, "--png", str(folder / "png"))
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return folder, (folder / "report.html").read_text(encoding="utf-8")
 
 
 def text_of(page):
-    return re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S)
+    return re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S).replace("\u00a0", " ")
 
 
 def test_the_report_shows_d_with_its_error_hops_and_verdicts(page):
@@ -132,7 +144,7 @@ def test_a_file_cut_in_half_is_one_line_and_exit_1(tmp_path, stage):
     synthetic.write_run(tmp_path)
     path = tmp_path / f"{stage}.h5"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    result = command(tmp_path)
+    result = process(tmp_path)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert str(path) in result.stderr and "not a complete HDF5 file" in result.stderr
@@ -253,7 +265,7 @@ def test_the_report_takes_less_than_3_5_seconds_of_one_core(tmp_path):
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
-    assert command(tmp_path).returncode == 0
+    assert process(tmp_path).returncode == 0
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(f"{cpu:.2f} s of CPU, {time.perf_counter() - start:.2f} s of wall time")
