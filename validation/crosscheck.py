@@ -5,7 +5,7 @@ of the checks in this folder. Slow and simple on purpose. Angstrom, ps; matrices
 import h5py
 import numpy as np
 
-# --- trajectory and sites ------------------------------------------------------------------------------------------
+# --- trajectory and sites ---
 
 
 def read_h5md(path):
@@ -131,7 +131,7 @@ def slope(time, values, begin, end):
     return np.polyfit(time[kept], values[kept], 1)[0] / 2
 
 
-# --- counts and kernels --------------------------------------------------------------------------------------------
+# --- counts and kernels ---
 
 
 def counts(site, image, lag, base, offset, supercell):
@@ -251,7 +251,7 @@ def kernel_msd(origin, destination, R, p, pi, cell, positions, steps):
     return np.array([found[step] for step in steps])
 
 
-# --- verdicts ------------------------------------------------------------------------------------------------------
+# --- verdicts ---
 
 
 class Checks:

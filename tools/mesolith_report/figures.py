@@ -39,7 +39,7 @@ def band(axes, x, y, error, colour, label=None, style="-", alpha=0.18, width=1.6
     return line
 
 
-# --- mapping -------------------------------------------------------------------------------------------------------
+# --- mapping ---
 
 
 def occupancy(run):
@@ -246,7 +246,7 @@ def mapping(run):
     return title, figure, caption
 
 
-# --- mean square displacement and D --------------------------------------------------------------------------------
+# --- mean square displacement and D ---
 
 
 def msd(run):
@@ -423,7 +423,7 @@ def convergence(run):
     return title, figure, caption
 
 
-# --- is it Markovian -----------------------------------------------------------------------------------------------
+# --- is it Markovian ---
 
 
 def _timescale_panel(ax, tau, values, errors, chosen_time, heading):
@@ -613,7 +613,7 @@ def spectrum(run):
     return title, figure, caption
 
 
-# --- mesoscale -----------------------------------------------------------------------------------------------------
+# --- mesoscale ---
 
 
 def walkers(run):

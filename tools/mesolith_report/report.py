@@ -47,7 +47,7 @@ def table(header, rows, numeric=()):
     )
 
 
-# --- the numbers ---------------------------------------------------------------------------------------------------
+# --- the numbers ---
 
 
 def headline(run):
@@ -164,7 +164,7 @@ def printed_results(run):
     return table(["key", "value", "unit", "meaning"], rows, numeric=(1,))
 
 
-# --- tables under pictures -------------------------------------------------------------------------------------------
+# --- tables under pictures ---
 
 
 def mapping_table(run):
@@ -327,7 +327,7 @@ def provenance(run):
     return text
 
 
-# --- the page --------------------------------------------------------------------------------------------------------
+# --- the page ---
 
 
 def drawn(function, extra=None):
