@@ -14,7 +14,7 @@ step(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -G ${GENERATOR} -DCMAKE_BUIL
      -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_PREFIX_PATH=${WORK}/prefix)
 step(${CMAKE_COMMAND} --build ${WORK}/build)
 step(${WORK}/build/consumer)
-if(NOT output MATCHES "mesolith ${VERSION}.*volume 24")
+if(NOT output MATCHES "mesolith ${VERSION}.*volume 24.*none.toml:2.*none.h5")
   message(FATAL_ERROR "the consumer printed: ${output}")
 endif()
 step(${WORK}/prefix/bin/mesolith --version)
