@@ -18,6 +18,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double distance_bin = 0.02;      // [A]
 constexpr double largest_coordinate = 1e8; // [A], so that image numbers fit into 32 bits
 constexpr std::size_t ions_per_block = 8;
+constexpr std::size_t ion_frames_per_batch =
+    1 << 18; // milliseconds of work: threads seldom wait for each other
 constexpr std::size_t listed_neighbours =
     64; // mean number per site; ions further out are compared with all sites
 
@@ -240,7 +242,7 @@ struct SiteMapper::State {
             const double r = core_radius[static_cast<std::size_t>(sites.basis.orbit[b.at()])];
             table.core2.push_back(r * r);
         }
-        frames_per_batch = std::clamp<std::size_t>(65536 / n_ions, 8, 256);
+        frames_per_batch = std::clamp<std::size_t>(ion_frames_per_batch / n_ions, 8, 4096);
         batch.resize(frames_per_batch * n_ions);
         batch_site.resize(batch.size());
         clear();
