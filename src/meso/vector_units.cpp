@@ -10,9 +10,7 @@ VectorUnits limit = VectorUnits::avx512;
 
 VectorUnits of_processor() {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return VectorUnits::avx512;
+    if (__builtin_cpu_supports("avx512f")) return VectorUnits::avx512;
     if (__builtin_cpu_supports("avx2")) return VectorUnits::avx2;
 #endif
     return VectorUnits::baseline;

