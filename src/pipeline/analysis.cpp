@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::array axes{'x', 'y', 'z'};
 
-std::int64_t to_frames(double time, double interval) {
-    return std::max<std::int64_t>(1, std::llround(time / interval));
-}
-
 /// Standard error of each component over samples.
 template <class Value>
 Value spread(const std::vector<Value>& samples) {
