@@ -1,13 +1,227 @@
 #include <cstdio>
-#include <cstring>
+#include <filesystem>
+#include <new>
+#include <string>
+#include <vector>
 
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <spdlog/sinks/ansicolor_sink.h>
+#include <spdlog/spdlog.h>
+
+#include "mesolith/core/interrupt.hpp"
+#include "mesolith/core/parallel.hpp"
 #include "mesolith/core/version.hpp"
+#include "mesolith/io/file.hpp"
+#include "mesolith/pipeline/check.hpp"
+#include "mesolith/pipeline/stages.hpp"
+#include "mesolith/pipeline/summary.hpp"
+
+namespace {
+
+using namespace mesolith;
+
+struct Arguments {
+    std::string input; ///< of the chosen command
+    std::vector<std::string> set;
+    int threads = -1;
+    bool strict = false, quiet = false, print_config = false;
+    InfoOptions info;
+};
+
+void set_up_log(bool quiet) {
+    auto log = std::make_shared<spdlog::logger>("mesolith",
+                                                std::make_shared<spdlog::sinks::ansicolor_stderr_sink_st>());
+    spdlog::set_default_logger(log);
+    // One level is one look: messages plain, warnings say that they are.
+    spdlog::set_level(quiet ? spdlog::level::warn : spdlog::level::info);
+    class Lines : public spdlog::formatter {
+    public:
+        void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+            const auto add = [&](spdlog::string_view_t text) {
+                out.append(text.data(), text.data() + text.size());
+            };
+            if (message.level >= spdlog::level::warn) add("warning: ");
+            add(message.payload);
+            add("\n");
+        }
+        std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<Lines>(); }
+    };
+    log->set_formatter(std::make_unique<Lines>());
+}
+
+void print(const std::string& text) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+        throw FileError(
+            fmt::format("standard output: cannot be written ({}). Results are in the output folder",
+                        describe_errno(errno)));
+}
+
+Config configure(const Arguments& arguments, bool files_must_exist) {
+    Config config = read_config(arguments.input, {arguments.set, files_must_exist});
+    if (arguments.threads >= 0) config.run.threads = arguments.threads;
+    set_threads(static_cast<int>(config.run.threads));
+    return config;
+}
+
+/// The table of results, and what --strict makes of the checks.
+ExitCode finish(const Config& config, const Arguments& arguments) {
+    const RunSummary summary = read_summary(config.run.name, config.run.output);
+    print(to_text(summary));
+    const bool failed = summary.verdict() == Verdict::fail;
+    return arguments.strict && failed ? ExitCode::check_failed : ExitCode::ok;
+}
+
+ExitCode run_all(const Arguments& arguments) {
+    const Config config = configure(arguments, true);
+    run_sites(config);
+    run_msm(config);
+    if (config.meso) run_meso(config);
+    write_summary(config);
+    if (config.report.enabled && run_report(config.run.output) == ReportOutcome::done) write_summary(config);
+    return finish(config, arguments);
+}
+
+ExitCode run_stage(const std::string& stage, const Arguments& arguments) {
+    const Config config = configure(arguments, stage == "sites");
+    if (stage == "sites") run_sites(config);
+    if (stage == "msm") run_msm(config);
+    if (stage == "meso") run_meso(config);
+    write_summary(config);
+    return finish(config, arguments);
+}
+
+/// Takes an input file or the folder of a finished run.
+ExitCode report(const Arguments& arguments) {
+    std::string folder = arguments.input;
+    if (!std::filesystem::is_directory(folder)) {
+        const Config config = configure(arguments, false);
+        folder = config.run.output;
+        if (!std::filesystem::is_directory(folder))
+            throw InputError(folder + ": no such folder (nothing was run yet). Run `mesolith run " +
+                             arguments.input + "` first");
+        write_summary(config);
+    }
+    if (run_report(folder) != ReportOutcome::done) return ExitCode::failed;
+    print(RunFiles(folder).report + "\n");
+    return ExitCode::ok;
+}
+
+ExitCode new_input(const std::string& path) {
+    if (path.empty()) {
+        print(config_template());
+        return ExitCode::ok;
+    }
+    if (std::filesystem::exists(path))
+        throw InputError(path + ": is already there. Choose another name, or remove it first");
+    write_text_file(path, config_template());
+    print(fmt::format("wrote {}. Edit it, then: mesolith check {}\n", path, path));
+    return ExitCode::ok;
+}
+
+ExitCode execute(const std::string& command, const Arguments& arguments) {
+    if (arguments.print_config && command != "info" && command != "new") {
+        print(to_toml(configure(arguments, false)));
+        return ExitCode::ok;
+    }
+    if (command == "run") return run_all(arguments);
+    if (command == "report") return report(arguments);
+    if (command == "info") {
+        print(describe_file(arguments.input, arguments.info));
+        return ExitCode::ok;
+    }
+    if (command == "new") return new_input(arguments.input);
+    if (command == "check") {
+        print(check_run(configure(arguments, true)));
+        return ExitCode::ok;
+    }
+    return run_stage(command, arguments);
+}
+
+int complain(const std::string& message, ExitCode code) {
+    std::fprintf(stderr, "mesolith: %s\n", message.c_str());
+    return static_cast<int>(code);
+}
+
+/// Every failure ends here: one line on standard error and the right exit code.
+int run_guarded(const std::string& command, const Arguments& arguments) {
+    try {
+        return static_cast<int>(execute(command, arguments));
+    } catch (const ConfigError& error) {
+        for (const std::string& problem : error.problems()) std::fprintf(stderr, "%s\n", problem.c_str());
+        const std::size_t n = error.problems().size();
+        return complain(fmt::format("{} problem{} in the input, nothing was run", n, n == 1 ? "" : "s"),
+                        error.exit_code());
+    } catch (const Error& error) {
+        return complain(error.what(), error.exit_code());
+    } catch (const std::bad_alloc&) {
+        return complain(
+            "out of memory (what was asked for does not fit). `mesolith check` tells what a run needs",
+            ExitCode::failed);
+    } catch (const std::filesystem::filesystem_error& error) {
+        return complain(fmt::format("{}: {}. Check the path and its permissions", error.path1().string(),
+                                    error.code().message()),
+                        ExitCode::failed);
+    } catch (const std::exception& error) {
+        return complain(
+            fmt::format("unexpected failure ({}). Please report it with the input file", error.what()),
+            ExitCode::failed);
+    }
+}
+
+} // namespace
 
 int main(int argc, char** argv) {
-    if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
-        std::printf("mesolith %s (%s)\n", mesolith::version().c_str(), mesolith::commit().c_str());
+    CLI::App app{"mesolith: from atomistic ion dynamics to mesoscale transport", "mesolith"};
+    app.set_version_flag("--version", fmt::format("mesolith {} ({})", version(), commit()));
+    app.require_subcommand(0, 1);
+    app.fallthrough();
+    Arguments arguments;
+    bool reference = false;
+    app.add_flag("--config-reference", reference, "Print the reference page of all keys of the input file");
+    app.add_option("--set", arguments.set,
+                   "Set a key, in TOML syntax: --set msm.lag_times_ps=[1,2,5]; may be repeated")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+    app.add_option("--threads", arguments.threads, "Threads; 0 = all cores. Results do not depend on it")
+        ->check(CLI::Range(0, 1024));
+    app.add_flag("--strict", arguments.strict, "Exit with status 3 when a check of the model failed");
+    app.add_flag("--quiet", arguments.quiet, "Only warnings and results");
+    app.add_flag("--print-config", arguments.print_config, "Print every option with its value and stop");
+
+    const std::vector<std::pair<std::string, std::string>> stages{
+        {"run", "Every stage of an input file; those with nothing new to do are skipped"},
+        {"sites", "Trajectories to site events: sites.h5"},
+        {"msm", "Site events to a Markov model with error bars and checks: msm.h5"},
+        {"meso", "Walkers and field on a large lattice: meso.h5"},
+        {"report", "report.html, from an input file or the folder of a run"},
+        {"check", "Test an input file, estimate time and memory, run nothing"},
+    };
+    for (const auto& [command, text] : stages)
+        app.add_subcommand(command, text)
+            ->add_option("input", arguments.input,
+                         command == "report" ? "input file or folder of a run" : "input file (TOML)")
+            ->required();
+    CLI::App* info = app.add_subcommand("info", "What a trajectory or a result file holds");
+    info->add_option("file", arguments.input, "file")->required();
+    info->add_option("--format", arguments.info.format, "format of a trajectory");
+    info->add_option("--cell-file", arguments.info.cell_file, "cell of a trajectory that holds none");
+    app.add_subcommand("new", "A commented input file to start from")
+        ->add_option("file", arguments.input, "file to write (default: standard output)");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::bad_input);
+    }
+    set_up_log(arguments.quiet);
+    install_interrupt_handler();
+    if (reference) {
+        std::fputs(config_reference().c_str(), stdout);
         return 0;
     }
-    std::fprintf(stderr, "usage: mesolith --version\n");
-    return 2;
+    if (app.get_subcommands().empty()) {
+        std::fputs(app.help().c_str(), stderr);
+        return static_cast<int>(ExitCode::bad_input);
+    }
+    return run_guarded(app.get_subcommands().front()->get_name(), arguments);
 }

@@ -122,6 +122,7 @@ void write(Hdf5Group& root, const Provenance& p) {
     root.set_attribute("seed", p.seed);
     root.set_attribute("config", p.config);
     root.set_attribute("fingerprint", p.fingerprint);
+    root.set_attribute("previous", p.previous);
     root.set_attribute("created", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))));
     root.set_attribute("warnings", p.warnings);
     std::string list;
@@ -153,6 +154,7 @@ Provenance read_provenance(const Hdf5Group& root) {
     p.seed = root.attribute<std::uint64_t>("seed");
     p.config = root.string_attribute("config");
     p.fingerprint = root.string_attribute("fingerprint");
+    p.previous = root.string_attribute("previous");
     p.created = root.string_attribute("created");
     p.version = root.string_attribute("version");
     p.commit = root.string_attribute("commit");

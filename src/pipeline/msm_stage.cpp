@@ -6,7 +6,6 @@
 #include <spdlog/spdlog.h>
 
 #include "mesolith/core/interrupt.hpp"
-#include "mesolith/core/progress.hpp"
 #include "mesolith/pipeline/analysis_file.hpp"
 #include "mesolith/pipeline/stages.hpp"
 
@@ -142,7 +141,7 @@ StageOutcome run_msm(const Config& config) {
 
     spdlog::info("msm: {} sites, lags of {:g} to {:g} ps, {} resamplings", result.sites.sites.basis.size(),
                  config.msm.lag_times.front(), config.msm.lag_times.back(), config.msm.bootstrap_samples);
-    Progress progress("Markov model");
+    StageProgress progress("Markov model");
     result.analysis =
         analyse(trajectories, result.sites.sites, raw_msd,
                 analysis_options(config, result.sites.sites.basis.size()), [&](double fraction) {

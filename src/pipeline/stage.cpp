@@ -35,6 +35,7 @@ Provenance new_provenance(const Config& config, const std::string& stage, std::v
     p.seed = static_cast<std::uint64_t>(config.run.seed);
     p.config = to_toml(config);
     p.fingerprint = fingerprint_of(stage, stage_options(config, stage), inputs, previous_fingerprint);
+    p.previous = previous_fingerprint;
     p.inputs = std::move(inputs);
     return p;
 }
@@ -57,6 +58,10 @@ Hdf5File open_result(const std::string& path, const std::string& stage) {
         throw InputError(path + ": no such file (this stage reads it). Run `mesolith " + stage +
                          "` first, or `mesolith run`");
     return Hdf5File::open(path);
+}
+
+StageProgress::StageProgress(const std::string& title) {
+    if (spdlog::should_log(spdlog::level::info)) shown_.emplace(title);
 }
 
 Hdf5WriteOptions about(const char* units, const char* description) {

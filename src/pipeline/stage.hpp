@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mesolith/config/config.hpp"
+#include "mesolith/core/progress.hpp"
 #include "mesolith/io/store.hpp"
 
 namespace mesolith {
@@ -26,6 +27,21 @@ void warn(std::vector<std::string>& warnings, const std::string& text);
 
 /// Open the result of an earlier stage. @throws InputError that says which stage to run when it is missing
 Hdf5File open_result(const std::string& path, const std::string& stage);
+
+/// A progress bar, unless messages are switched off (--quiet).
+class StageProgress {
+public:
+    explicit StageProgress(const std::string& title);
+    void update(double fraction) {
+        if (shown_) shown_->update(fraction);
+    }
+    void finish() {
+        if (shown_) shown_->finish();
+    }
+
+private:
+    std::optional<Progress> shown_;
+};
 
 Hdf5WriteOptions about(const char* units, const char* description);
 

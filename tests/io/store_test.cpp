@@ -258,6 +258,7 @@ TEST_CASE("provenance comes back and says who made the file", "[io][store]") {
     p.config = "[run]\nname = \"\u00e4\"\n";
     p.inputs = {describe_input(folder / "in.xyz")};
     p.fingerprint = "abc";
+    p.previous = "ab";
     p.warnings = {"one", "two \"quoted\""};
     store(folder / "p.h5", p);
     const Provenance r = read_provenance(Hdf5File::open(folder / "p.h5"));
@@ -266,6 +267,7 @@ TEST_CASE("provenance comes back and says who made the file", "[io][store]") {
     CHECK(r.config == p.config);
     CHECK(r.inputs == p.inputs);
     CHECK(r.fingerprint == "abc");
+    CHECK(r.previous == "ab");
     CHECK(r.warnings == p.warnings);
     CHECK(r.created.size() == 20);
     CHECK_FALSE(r.version.empty());

@@ -39,6 +39,7 @@ struct Provenance {
     std::string config; ///< effective TOML of the whole run
     std::vector<InputFile> inputs;
     std::string fingerprint;
+    std::string previous; ///< fingerprint of the result that this one was made from, "" for the first stage
     std::string created, version, commit; ///< filled by write()
     std::vector<std::string> warnings;
 };

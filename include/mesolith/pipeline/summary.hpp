@@ -1,0 +1,40 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mesolith/pipeline/analysis_file.hpp"
+
+namespace mesolith {
+
+/// D of the walkers beside the exact one of their kernel.
+struct WalkerHeadline {
+    std::int64_t n_walkers = 0;
+    double total_time = 0; ///< [ps]
+    Vec3 diffusivity = Vec3::Zero(), error = Vec3::Zero(), exact = Vec3::Zero(),
+         z = Vec3::Zero(); ///< [A^2/ps]
+};
+
+/// The results of a run, read from its files; parts that are not there are empty.
+struct RunSummary {
+    std::string name, folder;
+    std::string version, commit;
+    std::optional<MarkovHeadline> markov;
+    std::optional<WalkerHeadline> walkers;
+    std::vector<Check> checks; ///< of all stages
+    std::vector<std::string> files;
+
+    Verdict verdict() const; ///< the worst of all checks
+};
+[[nodiscard]] RunSummary read_summary(const std::string& name, const std::string& folder);
+
+/// summary.json (docs/files.md).
+[[nodiscard]] std::string to_json(const RunSummary& summary);
+
+/// The same for people: D with error bars in A^2/ps and m^2/s, hops behind each axis, lags, checks.
+[[nodiscard]] std::string to_text(const RunSummary& summary);
+
+/// "0.0205 ± 0.0012": value and error to two digits of the error.
+[[nodiscard]] std::string with_error(double value, double error);
+
+} // namespace mesolith

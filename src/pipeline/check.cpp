@@ -1,0 +1,189 @@
+#include "mesolith/pipeline/check.hpp"
+
+#include <chrono>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "mesolith/core/parallel.hpp"
+#include "mesolith/core/progress.hpp"
+#include "mesolith/io/trajectory_file.hpp"
+#include "mesolith/pipeline/summary.hpp"
+
+#include "mapping.hpp"
+
+namespace mesolith {
+namespace {
+
+double now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string size_text(double bytes) {
+    return bytes < 1e9 ? fmt::format("{:.0f} MB", std::max(1.0, std::round(bytes / 1e6)))
+                       : fmt::format("{:.1f} GB", bytes / 1e9);
+}
+
+std::string species_text(const std::vector<std::string>& species) {
+    std::vector<std::pair<std::string, int>> counts;
+    for (const std::string& s : species) {
+        const auto found =
+            std::find_if(counts.begin(), counts.end(), [&](const auto& c) { return c.first == s; });
+        if (found == counts.end())
+            counts.emplace_back(s, 1);
+        else
+            ++found->second;
+    }
+    std::string text;
+    for (const auto& [name, n] : counts) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", n, name);
+    return text;
+}
+
+struct Cost {
+    double seconds = 0, bytes = 0;
+    double frames = 0; // used
+};
+
+/// Map frames for half a second and scale up.
+Cost time_mapping(OpenTrajectory& trajectory, const SiteSet& sites, const Config& config) {
+    const std::size_t n_ions = trajectory.frames.mobile_atoms().size();
+    SiteMapper mapper(sites, assignment_options(config), n_ions, trajectory.used_interval());
+    const auto lags = raw_msd_lags(config, trajectory.used_interval());
+    MsdAccumulator msd(lags, n_ions, trajectory.used_interval());
+    Frame frame;
+    std::vector<Vec3> ions;
+    double mapped = 0;
+    const double start = now(), first = trajectory.source->fraction_read();
+    bool ended = false;
+    while (now() - start < 0.5) {
+        throw_if_interrupted();
+        if (ended = !trajectory.frames.read(frame); ended) break;
+        trajectory.gather(frame, ions);
+        mapper.add_frame(ions);
+        msd.add_frame(ions);
+        mapped += 1;
+    }
+    const double seconds = now() - start, read = trajectory.source->fraction_read() - first;
+    Cost cost;
+    const auto& n_frames = trajectory.source->header().n_frames;
+    const double scale = ended || !(read > 0) ? 1 : (1 - first) / read;
+    cost.frames = mapped * scale;
+    if (!ended && n_frames)
+        cost.frames = std::floor(static_cast<double>(*n_frames - trajectory.options.first_frame) /
+                                 static_cast<double>(trajectory.options.stride));
+    cost.seconds = mapped > 0 ? seconds / mapped * cost.frames : 0;
+    cost.bytes = static_cast<double>(lags.back() + 1) * 24 * static_cast<double>(n_ions) +
+                 64.0 * static_cast<double>(trajectory.source->header().n_atoms());
+    return cost;
+}
+
+/// Eigenvalues at all wave vectors of the simulated cell dominate, once per resampling and lag.
+double markov_seconds(const Config& config, const SiteSet& sites) {
+    const double n = static_cast<double>(sites.basis.size());
+    const double waves = sites.cell.volume() / sites.basis.cell.volume();
+    const double one = waves * (20e-6 + 8e-9 * n * n * n);
+    return one * static_cast<double>(config.msm.lag_times.size()) *
+           static_cast<double>(config.msm.bootstrap_samples) / threads();
+}
+
+std::string meso_lines(const Config& config, const SiteSet& sites) {
+    const MesoSection& m = *config.meso;
+    const double lag = config.msm.lag_time > 0 ? config.msm.lag_time : config.msm.lag_times.front();
+    const double steps = m.total_time / lag, hops = steps * static_cast<double>(m.n_walkers);
+    const double n = static_cast<double>(sites.basis.size()) * m.field_cells.cast<double>().prod();
+    const double field = 10 * 6e-9 * n * static_cast<double>(m.field_steps);
+    return fmt::format("meso     at most {:.3g} hops of {} walkers (lag {:g} ps) and a field of {:.3g} "
+                       "sites: about {}, {}\n",
+                       hops, m.n_walkers, lag, n, format_duration((7e-9 * hops + field) / threads()),
+                       size_text(36.0 * static_cast<double>(m.n_walkers) + 28 * n));
+}
+
+std::string describe_result(const Hdf5File& file) {
+    const Provenance p = read_provenance(file);
+    std::string out = fmt::format("stage    {}\nmade by  mesolith {} ({}) at {}\nseed     {}\n", p.stage,
+                                  p.version, p.commit, p.created, p.seed);
+    for (const InputFile& input : p.inputs)
+        out += fmt::format("input    {} ({}, sha256 {}...)\n", input.path,
+                           size_text(static_cast<double>(input.bytes)), input.sha256.substr(0, 12));
+    if (p.stage == "sites") {
+        const StoredSites s = read_sites(file.group("sites"));
+        out +=
+            fmt::format("sites    {} in the simulated cell, {} per repeat unit{}\n", s.sites.size(),
+                        s.sites.basis.size(), s.sites.space_group.empty() ? "" : ", " + s.sites.space_group);
+        for (std::size_t k = 0; file.has_group(fmt::format("trajectories/{}", k)); ++k) {
+            const StoredTrajectory t = read_trajectory(file.group(fmt::format("trajectories/{}", k)));
+            out += fmt::format("events   {} of {} ions in {} frames ({:g} ps) of {}\n",
+                               t.trajectory.events.size(), t.trajectory.n_ions(), t.trajectory.n_frames,
+                               t.trajectory.duration(), t.source);
+        }
+    }
+    if (p.stage == "msm") {
+        RunSummary s;
+        s.folder = file.file_name();
+        s.markov = read_headline(file);
+        s.checks = s.markov->checks;
+        out += fmt::format("\n{}", to_text(s));
+    }
+    if (p.stage == "meso") {
+        const Hdf5Group lattice = file.group("lattice");
+        const auto cells = lattice.attribute_values<std::int64_t>("cells");
+        out += fmt::format("lattice  {} cells, {} sites\n", fmt::join(cells, " x "),
+                           lattice.attribute<std::int64_t>("n_sites"));
+    }
+    for (const std::string& warning : p.warnings) out += fmt::format("warning  {}\n", warning);
+    return out;
+}
+
+} // namespace
+
+std::string check_run(const Config& config) {
+    const auto sections = config.present_trajectories();
+    std::string out;
+    std::vector<std::string> warnings = config.warnings;
+    SiteDefinition definition(config, sections);
+    double seconds = 0, bytes = 0;
+    for (const TrajectorySection& section : sections) {
+        OpenTrajectory trajectory(config, section);
+        const TrajectoryHeader& header = trajectory.source->header();
+        const SitePlacement placement = definition.register_on_crystal(trajectory, warnings);
+        SiteSet sites = definition.stored.sites;
+        sites.cell = trajectory.frames.reference_cell();
+        trajectory.frames.set_offset(placement.offset);
+        const Cost cost = time_mapping(trajectory, sites, config);
+        seconds += cost.seconds;
+        bytes = std::max(bytes, cost.bytes);
+        out += fmt::format("input    {}: {}, {}; about {:.0f} used frames every {:g} ps, {:.4g} ps\n",
+                           trajectory.path, header.format, species_text(header.species), cost.frames,
+                           trajectory.used_interval(), cost.frames * trajectory.used_interval());
+        const double longest = std::max(config.msm.lag_times.back(), config.msm.fit_window[1]);
+        if (longest >= cost.frames * trajectory.used_interval())
+            warnings.push_back(fmt::format("{}: the longest lag, {:g} ps, is longer than the trajectory",
+                                           trajectory.path, longest));
+    }
+    const SiteSet& sites = definition.stored.sites;
+    out += fmt::format(
+        "crystal  {} sites in the simulated cell, {} per repeat unit{}; framework within {:.2f} A (rms)\n",
+        sites.size(), sites.basis.size(), sites.space_group.empty() ? "" : ", " + sites.space_group,
+        definition.stored.framework_rms);
+    out += fmt::format("sites    about {}, {}\n", format_duration(seconds), size_text(bytes));
+    out += fmt::format("msm      {} lags, {} resamplings: about {}\n", config.msm.lag_times.size(),
+                       config.msm.bootstrap_samples, format_duration(markov_seconds(config, sites)));
+    if (config.meso) out += meso_lines(config, sites);
+    out += fmt::format("output   {}\n", config.run.output);
+    for (const std::string& warning : warnings) out += fmt::format("warning  {}\n", warning);
+    return out;
+}
+
+std::string describe_file(const std::string& path, const InfoOptions& options) {
+    if (is_hdf5_file(path)) {
+        const Hdf5File file = Hdf5File::open(path);
+        if (file.has_attribute("creator") && file.has_attribute("stage")) return describe_result(file);
+    }
+    TrajectoryFileOptions file;
+    file.format = options.format;
+    file.cell_file = options.cell_file;
+    file.allow_unmapped_types = true;
+    return describe(inspect_trajectory(path, file));
+}
+
+} // namespace mesolith

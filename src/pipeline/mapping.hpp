@@ -1,0 +1,69 @@
+#pragma once
+// From trajectory files to ions on sites: what the sites stage and `mesolith check` share.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mesolith/config/config.hpp"
+#include "mesolith/core/interrupt.hpp"
+#include "mesolith/io/store.hpp"
+#include "mesolith/sites/build_sites.hpp"
+
+#include "stage.hpp"
+
+namespace mesolith {
+
+/// A trajectory from its file to continuous, drift-free frames. The order of the members is that of their
+/// dependence.
+struct OpenTrajectory {
+    std::string path;
+    std::unique_ptr<FrameSource> source;
+    double frame_interval; // of the file [ps]
+    ContinuousOptions options;
+    ContinuousTrajectory frames;
+
+    /// @throws InputError when the frame interval is unknown, FileError when the file is damaged
+    OpenTrajectory(const Config& config, const TrajectorySection& section);
+
+    double used_interval() const { return frame_interval * static_cast<double>(options.stride); } // [ps]
+    void gather(const Frame& frame, std::vector<Vec3>& ions) const; ///< positions of the mobile ions
+    std::vector<std::string> framework_species() const;
+};
+
+/// Call f(frame) for all used frames, with a progress bar; stops at Ctrl-C.
+template <class F>
+void for_each_frame(OpenTrajectory& trajectory, const std::string& title, F&& f) {
+    StageProgress progress(title);
+    Frame frame;
+    while (trajectory.frames.read(frame)) {
+        throw_if_interrupted();
+        f(frame);
+        progress.update(trajectory.source->fraction_read());
+    }
+    progress.finish();
+}
+
+/// The sites of a run, defined by its first trajectory, and how each trajectory is brought onto them.
+class SiteDefinition {
+public:
+    SiteDefinition(const Config& config, const std::vector<TrajectorySection>& trajectories);
+
+    /// Where the trajectory stands; the first one defines the sites.
+    SitePlacement register_on_crystal(const OpenTrajectory& trajectory, std::vector<std::string>& warnings);
+
+    StoredSites stored;
+
+private:
+    SitePlacement placement_of(const OpenTrajectory& trajectory) const;
+
+    const Config& config_;
+    Structure structure_;
+    SitePlacement averaged_;
+};
+
+AssignmentOptions assignment_options(const Config& config);
+
+/// Lags of the MSD that the mapping pass measures, in used frames.
+std::vector<std::int64_t> raw_msd_lags(const Config& config, double used_interval);
+
+} // namespace mesolith

@@ -1,0 +1,237 @@
+#include <chrono>
+#include <cmath>
+#include <numbers>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "mesolith/core/interrupt.hpp"
+#include "mesolith/meso/field.hpp"
+#include "mesolith/meso/scattering.hpp"
+#include "mesolith/meso/simulate.hpp"
+#include "mesolith/pipeline/analysis_file.hpp"
+#include "mesolith/pipeline/stages.hpp"
+
+#include "stage.hpp"
+
+namespace mesolith {
+namespace {
+
+const char* const start_names[] = {"stationary", "uniform", "site"};
+
+MesoOptions walker_options(const Config& config) {
+    const MesoSection& m = *config.meso;
+    MesoOptions o;
+    o.size = m.size;
+    o.unit = m.unit;
+    o.n_walkers = m.n_walkers;
+    o.total_time_ps = m.total_time;
+    o.n_outputs = static_cast<int>(m.n_outputs);
+    o.start = m.start;
+    o.start_site = static_cast<std::int32_t>(m.start_site);
+    o.seed = static_cast<std::uint64_t>(config.run.seed);
+    return o;
+}
+
+FieldOptions field_options(const MesoSection& m) {
+    FieldOptions o;
+    o.cells = m.field_cells;
+    o.n_steps = m.field_steps;
+    o.n_outputs = static_cast<int>(std::min<std::int64_t>(m.n_outputs, 20));
+    return o;
+}
+
+class Stopwatch {
+public:
+    double seconds() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+
+private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+ProgressCallback shown(StageProgress& progress) {
+    return [&progress](double fraction) {
+        throw_if_interrupted();
+        progress.update(fraction);
+    };
+}
+
+std::vector<double> flat(const std::vector<Mat3>& tensors) {
+    std::vector<double> values;
+    for (const Mat3& m : tensors)
+        for (int a = 0; a < 3; ++a)
+            for (int b = 0; b < 3; ++b) values.push_back(m(a, b));
+    return values;
+}
+
+std::vector<Vec3> diagonals(const std::vector<Mat3>& tensors) {
+    std::vector<Vec3> values;
+    for (const Mat3& m : tensors) values.push_back(m.diagonal());
+    return values;
+}
+
+std::vector<double> list_of(const Vec3& v) { return {v[0], v[1], v[2]}; }
+
+void run_walkers(Hdf5File& file, const Kernel& kernel, const Config& config,
+                 std::vector<std::string>& warnings) {
+    const MesoOptions options = walker_options(config);
+    const Stopwatch watch;
+    StageProgress progress("walkers");
+    const WalkerResult r = simulate_walkers(kernel, options, shown(progress));
+    progress.finish();
+    const double seconds = watch.seconds();
+    const Mat3 exact = exact_transport(kernel).diffusivity;
+    if (options.start != WalkerStart::stationary)
+        warn(warnings,
+             "walkers do not start from the stationary distribution: their MSD differs from the exact one at "
+             "first, and D differs where sites do not exchange ions");
+
+    Hdf5Group lattice = file.create_group("lattice");
+    lattice.set_attribute("cells", r.lattice.cells);
+    lattice.set_attribute("size", r.lattice.edge_lengths());
+    lattice.set_attribute("n_sites", r.lattice.n_sites());
+    Hdf5Group g = file.create_group("walkers");
+    g.set_attribute("n_walkers", r.n_walkers);
+    g.set_attribute("lag_time", r.lag_time);
+    g.set_attribute("start", start_names[static_cast<int>(options.start)]);
+    g.set_attribute("seconds", seconds);
+    g.set_attribute("hops_per_second", r.hops() / std::max(seconds, 1e-9));
+    const Hdf5Shape tensors{r.time_ps.size(), 3, 3};
+    g.write("time", r.time_ps, {}, about("ps", ""));
+    g.write("msd", flat(r.msd), tensors, about("angstrom^2", "MSD tensor"));
+    g.write("msd_error", flat(r.msd_error), tensors, about("angstrom^2", "standard error"));
+    g.write("exact_msd", flat(exact_msd(kernel, r.steps)), tensors,
+            about("angstrom^2", "from the moments of the kernel, stationary start"));
+    Hdf5Group d = g.create_group("diffusivity");
+    const Vec3 D = r.diffusivity.diagonal(), error = r.diffusivity_error.diagonal();
+    const Vec3 difference = D - exact.diagonal();
+    Vec3 z = Vec3::Zero();
+    for (int a = 0; a < 3; ++a)
+        if (difference[a] != 0) z[a] = difference[a] / error[a];
+    d.write("D", list_of(D), {}, about("angstrom^2/ps", "slope of the MSD / 2"));
+    d.write("error", list_of(error), {}, about("angstrom^2/ps", "standard error"));
+    d.write("exact", list_of(exact.diagonal()), {}, about("angstrom^2/ps", "of the kernel"));
+    d.write("z", list_of(z), {}, about("", "(D - exact) / error"));
+    spdlog::info("meso: {} walkers on {} x {} x {} cells, {:.3g} hops in {:.1f} s; D is {:.1f}, {:.1f}, "
+                 "{:.1f} standard "
+                 "errors from the exact one",
+                 r.n_walkers, r.lattice.cells[0], r.lattice.cells[1], r.lattice.cells[2], r.hops(), seconds,
+                 z[0], z[1], z[2]);
+}
+
+/// F_s(k, n) from fields that start from pi_j exp(+i k.b_j) in cell 0, real and imaginary part one after the
+/// other: the transform of the field then counts displacements from the start site.
+std::vector<double> field_scattering(const Lattice& lattice, const Vec3& kappa,
+                                     const std::vector<std::int64_t>& steps) {
+    const Kernel& kernel = *lattice.kernel;
+    std::vector<std::complex<double>> sum(steps.size());
+    for (const bool imaginary : {false, true}) {
+        Field field(lattice);
+        for (std::size_t j = 0; j < kernel.n_sites(); ++j) {
+            const double phase =
+                2 * std::numbers::pi * kappa.dot(kernel.basis.cell.to_fractional(kernel.basis.positions[j]));
+            field.set(IVec3::Zero(), j,
+                      kernel.stationary[j] * (imaginary ? std::sin(phase) : std::cos(phase)));
+        }
+        std::int64_t now = 0;
+        for (std::size_t s = 0; s < steps.size(); ++s) {
+            throw_if_interrupted();
+            advance(field, static_cast<std::uint64_t>(steps[s] - now));
+            now = steps[s];
+            const std::complex<double> mode = fourier_mode(field, kappa);
+            sum[s] += imaginary ? std::complex<double>(0, 1) * mode : mode;
+        }
+    }
+    std::vector<double> real;
+    for (const auto& value : sum) real.push_back(value.real());
+    return real;
+}
+
+void run_field(Hdf5File& file, const Kernel& kernel, const Config& config,
+               std::vector<std::string>& warnings) {
+    const FieldOptions options = field_options(*config.meso);
+    if (options.cells.minCoeff() == 0 || options.n_steps < 2) return;
+    const Stopwatch watch;
+    StageProgress progress("field");
+    const FieldResult r = simulate_field(kernel, options, shown(progress));
+    std::vector<Vec3> kappa; // the longest waves that fit the lattice
+    for (int a = 0; a < 3; ++a)
+        if (options.cells[a] > 1) kappa.push_back(Vec3::Unit(a) / options.cells[a]);
+    std::vector<double> scattering(r.steps.size() * kappa.size()), expected = scattering;
+    for (std::size_t q = 0; q < kappa.size(); ++q) {
+        const std::vector<double> seen = field_scattering(r.lattice, kappa[q], r.steps);
+        const auto exact = intermediate_scattering(kernel, kappa[q], r.steps);
+        for (std::size_t s = 0; s < r.steps.size(); ++s) {
+            scattering[s * kappa.size() + q] = seen[s];
+            expected[s * kappa.size() + q] = exact[s].real();
+        }
+    }
+    progress.finish();
+    if (!r.wrapped.empty() && r.wrapped.back() > 1e-3)
+        warn(warnings,
+             fmt::format(
+                 "the field reaches around its lattice of {} x {} x {} cells (up to {:.1g} of it): its "
+                 "MSD is too small at the end. Use more field_cells or fewer field_steps",
+                 options.cells[0], options.cells[1], options.cells[2], r.wrapped.back()));
+
+    Hdf5Group g = file.create_group("field");
+    g.set_attribute("cells", options.cells);
+    g.set_attribute("steps", options.n_steps);
+    g.set_attribute("mass_error", *std::max_element(r.mass_error.begin(), r.mass_error.end()));
+    g.set_attribute("seconds", watch.seconds());
+    g.write("time", r.time_ps, {}, about("ps", ""));
+    g.write("msd", diagonals(r.msd), about("angstrom^2", "of the field, per axis"));
+    g.write("exact_msd", diagonals(exact_msd(kernel, r.steps)),
+            about("angstrom^2", "from the moments of the kernel"));
+    g.write("wrapped", r.wrapped, {},
+            about("", "upper bound of the probability to have gone around the lattice"));
+    const Hdf5Shape waves{r.steps.size(), kappa.size()};
+    g.write("kappa", kappa, about("", "wave vectors in reciprocal vectors of the folded cell"));
+    g.write("scattering", scattering, waves, about("", "real part of F_s(k, t) from the field"));
+    g.write("exact_scattering", expected, waves, about("", "of the Bloch matrix"));
+}
+
+void expect_memory(const Config& config, const Kernel& kernel) {
+    const MesoSection& m = *config.meso;
+    const double field = 28.0 * static_cast<double>(kernel.n_sites()) * m.field_cells.cast<double>().prod();
+    const double needed = walker_bytes(walker_options(config)) + field;
+    const double there =
+        static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+    if (needed > 0.9 * there)
+        throw InputError(
+            fmt::format("[meso] needs {:.1f} GB of memory, the machine has {:.1f} GB. Use fewer n_walkers or "
+                        "field_cells",
+                        needed / 1e9, there / 1e9));
+}
+
+} // namespace
+
+StageOutcome run_meso(const Config& config) {
+    if (!config.meso)
+        throw InputError(config.path + ": there is no [meso] section. Add one, it may be empty");
+    const RunFiles files(config.run.output);
+    const Hdf5File model = open_result(files.msm, "msm");
+    const Provenance source = read_provenance(model);
+    Provenance provenance = new_provenance(config, "meso", {}, source.fingerprint);
+    if (is_up_to_date(existing_result(files.meso), provenance, files.meso)) return StageOutcome::up_to_date;
+
+    const Kernel kernel = read_chosen_kernel(model);
+    if (config.meso->start == WalkerStart::site &&
+        config.meso->start_site >= static_cast<std::int64_t>(kernel.n_sites()))
+        throw InputError(fmt::format("meso.start_site: expected a site from 0 to {}, got {}",
+                                     kernel.n_sites() - 1, config.meso->start_site));
+    expect_memory(config, kernel);
+    spdlog::info("meso: kernel of {} sites at a lag of {:g} ps", kernel.n_sites(), kernel.lag_time);
+    Hdf5File file = Hdf5File::create(files.meso);
+    run_walkers(file, kernel, config, provenance.warnings);
+    run_field(file, kernel, config, provenance.warnings);
+    write(file, provenance);
+    file.commit();
+    spdlog::info("meso: wrote {}", files.meso);
+    return StageOutcome::done;
+}
+
+} // namespace mesolith

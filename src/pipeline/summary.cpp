@@ -1,0 +1,224 @@
+#include "mesolith/pipeline/summary.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "mesolith/core/units.hpp"
+#include "mesolith/core/version.hpp"
+#include "mesolith/io/file.hpp"
+#include "mesolith/io/json.hpp"
+#include "mesolith/pipeline/stages.hpp"
+
+namespace mesolith {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* axes[] = {"x", "y", "z"};
+
+std::string fingerprint_in(const std::string& path) {
+    return read_provenance(Hdf5File::open(path)).fingerprint;
+}
+
+WalkerHeadline read_walkers(const Hdf5Group& root) {
+    const Hdf5Group g = root.group("walkers"), d = g.group("diffusivity");
+    const auto vec3 = [&](const char* path) {
+        const auto v = d.read<double>(path);
+        return v.size() == 3 ? Vec3(v[0], v[1], v[2]) : Vec3(Vec3::Constant(std::nan("")));
+    };
+    WalkerHeadline h;
+    h.n_walkers = g.attribute<std::int64_t>("n_walkers");
+    const auto time = g.read<double>("time");
+    h.total_time = time.empty() ? 0 : time.back();
+    h.diffusivity = vec3("D");
+    h.error = vec3("error");
+    h.exact = vec3("exact");
+    h.z = vec3("z");
+    return h;
+}
+
+Check check_walkers(const WalkerHeadline& h) {
+    const double z = h.z.cwiseAbs().maxCoeff();
+    Check check{"walkers against exact D", Verdict::pass, z, 3, 5, ""};
+    if (!(z <= check.warn_above)) check.verdict = Verdict::warn;
+    if (!(z <= check.fail_above)) check.verdict = Verdict::fail;
+    check.text = fmt::format(
+        "D of {} walkers lies {:.1f}, {:.1f}, {:.1f} standard errors from the exact D of the kernel.",
+        h.n_walkers, h.z[0], h.z[1], h.z[2]);
+    return check;
+}
+
+std::string result_json(const std::string& key, double value, double error, const std::string& unit,
+                        const std::string& text) {
+    return fmt::format(R"({{"key": {}, "value": {}, "error": {}, "unit": {}, "text": {}}})", json_text(key),
+                       json_number(value), json_number(error), json_text(unit), json_text(text));
+}
+
+double mean_error(const Vec3& errors) { return errors.norm() / 3; } // axes taken as independent
+
+} // namespace
+
+std::string with_error(double value, double error) {
+    if (!std::isfinite(value)) return "unknown";
+    if (!std::isfinite(error) || error <= 0) return fmt::format("{:.4g} ± ?", value);
+    // Two digits of the error, the value to the same decimal; powers of ten when the numbers are awkward.
+    const int magnitude = static_cast<int>(std::floor(std::log10(std::max(std::abs(value), error))));
+    const int last = static_cast<int>(std::floor(std::log10(error))) - 1;
+    if (magnitude >= -4 && magnitude < 5) {
+        const int decimals = std::clamp(-last, 0, 12);
+        return fmt::format("{:.{}f} ± {:.{}f}", value, decimals, error, decimals);
+    }
+    const int decimals = std::clamp(magnitude - last, 0, 12);
+    const double scale = std::pow(10.0, magnitude);
+    return fmt::format("({:.{}f} ± {:.{}f})e{}", value / scale, decimals, error / scale, decimals, magnitude);
+}
+
+Verdict RunSummary::verdict() const {
+    Verdict worst = Verdict::pass;
+    for (const Check& c : checks) worst = std::max(worst, c.verdict);
+    return worst;
+}
+
+RunSummary read_summary(const std::string& name, const std::string& folder) {
+    const RunFiles files(folder);
+    RunSummary s;
+    s.name = name;
+    s.folder = folder;
+    s.version = version();
+    s.commit = commit();
+    // A result made from an earlier version of the one before it tells nothing about this run.
+    std::string previous = fs::exists(files.sites) ? fingerprint_in(files.sites) : "";
+    const auto belongs = [&](const std::string& path) {
+        if (!fs::exists(path)) return false;
+        const Provenance p = read_provenance(Hdf5File::open(path));
+        if (!previous.empty() && p.previous != previous) {
+            spdlog::warn("{} is left out: it was made from an older result. Run its stage again", path);
+            return false;
+        }
+        previous = p.fingerprint;
+        return true;
+    };
+    if (fs::exists(files.sites)) s.files.push_back("sites.h5");
+    if (belongs(files.msm)) {
+        s.files.push_back("msm.h5");
+        s.markov = read_headline(Hdf5File::open(files.msm));
+        s.checks = s.markov->checks;
+        if (belongs(files.meso)) {
+            s.files.push_back("meso.h5");
+            s.walkers = read_walkers(Hdf5File::open(files.meso));
+            s.checks.push_back(check_walkers(*s.walkers));
+        }
+    }
+    if (fs::exists(files.report)) s.files.push_back("report.html");
+    return s;
+}
+
+std::string to_json(const RunSummary& s) {
+    std::vector<std::string> results, checks, files;
+    if (s.markov) {
+        const LagHeadline& lag = s.markov->lags.at(s.markov->chosen);
+        const Vec3 D = lag.diffusivity.diagonal(), error = lag.error.diagonal();
+        const std::string unit = "angstrom^2/ps";
+        for (int a = 0; a < 3; ++a)
+            for (int b = a; b < 3; ++b)
+                results.push_back(result_json(
+                    fmt::format("D_{}{}", axes[a], axes[b]), lag.diffusivity(a, b), lag.error(a, b), unit,
+                    fmt::format("diffusion tensor of the Markov model at a lag of {:g} ps", lag.lag_time)));
+        results.push_back(result_json("D_mean", D.mean(), mean_error(error), unit, "mean of the three axes"));
+        results.push_back(result_json("D_mean_m2_per_s", D.mean() * units::angstrom2_per_ps_in_m2_per_s,
+                                      mean_error(error) * units::angstrom2_per_ps_in_m2_per_s, "m^2/s",
+                                      "mean of the three axes"));
+        for (int a = 0; a < 3; ++a)
+            results.push_back(result_json(fmt::format("hops_{}", axes[a]), lag.hops[a], std::nan(""), "",
+                                          fmt::format("independent hops behind D_{}{}", axes[a], axes[a])));
+        for (int a = 0; a < 3; ++a)
+            results.push_back(result_json(
+                fmt::format("D_msd_{}{}", axes[a], axes[a]), s.markov->slope.diffusivity[a],
+                s.markov->slope.error[a], unit,
+                fmt::format("slope of the MSD, {:g} to {:g} ps", s.markov->fit_begin, s.markov->fit_end)));
+        results.push_back(
+            result_json("lag_time", lag.lag_time, std::nan(""), "ps", s.markov->agreement_sentence));
+        for (const OrbitOccupancy& o : s.markov->orbits)
+            results.push_back(result_json("occupancy_" + o.name, o.occupancy, std::nan(""), "ions per site",
+                                          fmt::format("{} sites in the repeat unit", o.n_sites)));
+    }
+    if (s.walkers)
+        for (int a = 0; a < 3; ++a)
+            results.push_back(result_json(fmt::format("D_walkers_{}{}", axes[a], axes[a]),
+                                          s.walkers->diffusivity[a], s.walkers->error[a], "angstrom^2/ps",
+                                          fmt::format("{} walkers", s.walkers->n_walkers)));
+    for (const Check& c : s.checks)
+        checks.push_back(fmt::format(
+            R"({{"name": {}, "verdict": {}, "value": {}, "warn_above": {}, "fail_above": {}, "text": {}}})",
+            json_text(c.name), json_text(name(c.verdict)), json_number(c.value), json_number(c.warn_above),
+            json_number(c.fail_above), json_text(c.text)));
+    for (const std::string& file : s.files) files.push_back(json_text(file));
+    return fmt::format(
+        "{{\n  \"name\": {},\n  \"version\": {},\n  \"commit\": {},\n  \"verdict\": {},\n  \"results\": [\n"
+        "    {}\n  ],\n  \"checks\": [\n    {}\n  ],\n  \"files\": [{}]\n}}\n",
+        json_text(s.name), json_text(s.version), json_text(s.commit), json_text(name(s.verdict())),
+        fmt::join(results, ",\n    "), fmt::join(checks, ",\n    "), fmt::join(files, ", "));
+}
+
+std::string to_text(const RunSummary& s) {
+    std::string out;
+    if (s.markov) {
+        const MarkovHeadline& m = *s.markov;
+        const LagHeadline& lag = m.lags.at(m.chosen);
+        const double si = units::angstrom2_per_ps_in_m2_per_s;
+        out += fmt::format("Diffusion tensor of the Markov model at a lag of {:g} ps\n", lag.lag_time);
+        out += fmt::format("  {:6} {:>24} {:>30} {:>14}\n", "", "[Å²/ps]", "[m²/s]", "hops behind it");
+        for (int a = 0; a < 3; ++a)
+            for (int b = a; b < 3; ++b) {
+                const double value = lag.diffusivity(a, b), error = lag.error(a, b);
+                const std::string hops = a == b ? fmt::format("{:.0f}", lag.hops[a]) : "";
+                out += fmt::format("  D_{}{}   {:>24} {:>30} {:>14}\n", axes[a], axes[b],
+                                   with_error(value, error), with_error(value * si, error * si), hops);
+            }
+        const Vec3 D = lag.diffusivity.diagonal();
+        const double error = mean_error(lag.error.diagonal());
+        out += fmt::format("  mean   {:>24} {:>30}\n", with_error(D.mean(), error),
+                           with_error(D.mean() * si, error * si));
+        out += fmt::format("\nD by lag [Å²/ps], and from the slope of the MSD between {:g} and {:g} ps\n",
+                           m.fit_begin, m.fit_end);
+        for (const LagHeadline& l : m.lags) {
+            out += fmt::format("  {:>5} ps", fmt::format("{:g}", l.lag_time));
+            for (int a = 0; a < 3; ++a)
+                out += fmt::format(" {:>22}", with_error(l.diffusivity(a, a), l.error(a, a)));
+            out += l.agrees ? "  agrees with the MSD\n" : "\n";
+        }
+        out += fmt::format("  {:8}", "MSD");
+        for (int a = 0; a < 3; ++a)
+            out += fmt::format(" {:>22}", with_error(m.slope.diffusivity[a], m.slope.error[a]));
+        out += fmt::format("\n  {}\n", m.agreement_sentence);
+    }
+    if (s.walkers) {
+        const WalkerHeadline& w = *s.walkers;
+        out += fmt::format("\n{} walkers over {:g} ps: D [Å²/ps]\n         ", w.n_walkers, w.total_time);
+        for (int a = 0; a < 3; ++a) out += fmt::format(" {:>22}", with_error(w.diffusivity[a], w.error[a]));
+        out += fmt::format("\n  {:7}", "exact");
+        for (int a = 0; a < 3; ++a) out += fmt::format(" {:>22}", fmt::format("{:.5g}", w.exact[a]));
+        out += "\n";
+    }
+    if (!s.checks.empty()) out += "\nChecks\n";
+    for (const Check& c : s.checks)
+        out += fmt::format("  {:4}  {}: {:.3g} (warn above {:g}, fail above {:g}). {}\n", name(c.verdict),
+                           c.name, c.value, c.warn_above, c.fail_above, c.text);
+    if (!out.empty()) out += "\n";
+    out += fmt::format("Results: {}\n", s.folder);
+    const std::string report = RunFiles(s.folder).report;
+    if (std::find(s.files.begin(), s.files.end(), "report.html") != s.files.end())
+        out += "Report: " + report + "\n";
+    return out;
+}
+
+void write_summary(const Config& config) {
+    write_text_file(RunFiles(config.run.output).summary,
+                    to_json(read_summary(config.run.name, config.run.output)));
+}
+
+} // namespace mesolith
