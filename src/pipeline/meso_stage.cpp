@@ -52,10 +52,11 @@ private:
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-ProgressCallback shown(StageProgress& progress) {
-    return [&progress](double fraction) {
+/// Shows a part of the whole, from `begin` to `end`.
+ProgressCallback shown(StageProgress& progress, double begin = 0, double end = 1) {
+    return [&progress, begin, end](double fraction) {
         throw_if_interrupted();
-        progress.update(fraction);
+        progress.update(begin + (end - begin) * fraction);
     };
 }
 
@@ -125,7 +126,8 @@ void run_walkers(Hdf5File& file, const Kernel& kernel, const Config& config,
 /// F_s(k, n) from fields that start from pi_j exp(+i k.b_j) in cell 0, real and imaginary part one after the
 /// other: the transform of the field then counts displacements from the start site.
 std::vector<double> field_scattering(const Lattice& lattice, const Vec3& kappa,
-                                     const std::vector<std::int64_t>& steps) {
+                                     const std::vector<std::int64_t>& steps,
+                                     const ProgressCallback& progress) {
     const Kernel& kernel = *lattice.kernel;
     std::vector<std::complex<double>> sum(steps.size());
     for (const bool imaginary : {false, true}) {
@@ -138,7 +140,8 @@ std::vector<double> field_scattering(const Lattice& lattice, const Vec3& kappa,
         }
         std::int64_t now = 0;
         for (std::size_t s = 0; s < steps.size(); ++s) {
-            throw_if_interrupted();
+            progress((imaginary ? 0.5 : 0) +
+                     0.5 * static_cast<double>(s) / static_cast<double>(steps.size()));
             advance(field, static_cast<std::uint64_t>(steps[s] - now));
             now = steps[s];
             const std::complex<double> mode = fourier_mode(field, kappa);
@@ -156,13 +159,17 @@ void run_field(Hdf5File& file, const Kernel& kernel, const Config& config,
     if (options.cells.minCoeff() == 0 || options.n_steps < 2) return;
     const Stopwatch watch;
     StageProgress progress("field");
-    const FieldResult r = simulate_field(kernel, options, shown(progress));
+    const FieldResult r = simulate_field(kernel, options, shown(progress, 0, 0.4));
     std::vector<Vec3> kappa; // the longest waves that fit the lattice
     for (int a = 0; a < 3; ++a)
         if (options.cells[a] > 1) kappa.push_back(Vec3::Unit(a) / options.cells[a]);
     std::vector<double> scattering(r.steps.size() * kappa.size()), expected = scattering;
+    const auto part = [&](std::size_t q) {
+        return 0.4 + 0.6 * static_cast<double>(q) / static_cast<double>(kappa.size());
+    };
     for (std::size_t q = 0; q < kappa.size(); ++q) {
-        const std::vector<double> seen = field_scattering(r.lattice, kappa[q], r.steps);
+        const std::vector<double> seen =
+            field_scattering(r.lattice, kappa[q], r.steps, shown(progress, part(q), part(q + 1)));
         const auto exact = intermediate_scattering(kernel, kappa[q], r.steps);
         for (std::size_t s = 0; s < r.steps.size(); ++s) {
             scattering[s * kappa.size() + q] = seen[s];
