@@ -147,9 +147,7 @@ void sum_plane_any(const PlaneTask& task) { sum_plane<2>(task); }
 
 #if defined(__x86_64__)
 [[gnu::target("avx2")]] void sum_plane_avx2(const PlaneTask& task) { sum_plane<4>(task); }
-[[gnu::target("avx512f,prefer-vector-width=512")]] void sum_plane_avx512(const PlaneTask& task) {
-    sum_plane<8>(task);
-}
+[[gnu::target("avx512f")]] void sum_plane_avx512(const PlaneTask& task) { sum_plane<8>(task); }
 #endif
 
 SumPlane best_sum_plane() {
