@@ -18,8 +18,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double distance_bin = 0.02;      // [A]
 constexpr double largest_coordinate = 1e8; // [A], so that image numbers fit into 32 bits
 constexpr std::size_t ions_per_block = 8;
-constexpr std::size_t ion_frames_per_batch =
-    1 << 18; // milliseconds of work: threads seldom wait for each other
+constexpr std::size_t ion_frames_per_batch = 1
+                                             << 16; // stays in the cache, and keeps threads busy for a while
 constexpr std::size_t listed_neighbours =
     64; // mean number per site; ions further out are compared with all sites
 

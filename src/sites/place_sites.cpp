@@ -141,33 +141,43 @@ Registration refine(const Cell& cell, const Atoms& frame, const Atoms& crystal, 
     return r;
 }
 
-/// Shifts to start from: those that bring one of a few frame atoms onto an atom of its kind in one cell of
-/// the structure (the others are the same up to a translation of the crystal). The three most promising are
-/// kept.
-std::vector<Vec3> promising_shifts(const Cell& cell, const Atoms& frame, const Candidate& crystal) {
+void thin_out(std::vector<std::size_t>& list, std::size_t kept) {
+    if (list.size() <= kept) return;
+    for (std::size_t i = 0; i < kept; ++i) list[i] = list[i * list.size() / kept];
+    list.resize(kept);
+}
+
+/// Shifts to start from, best first: those that bring one of a few frame atoms onto an atom of its kind in
+/// one cell of the structure (the others are the same up to a translation of the crystal). Of shifts that
+/// differ by no more than atoms tremble, one is kept.
+///
+/// @param best  smallest sum of squared distances so far, over all orientations; shifts far above it are
+/// dropped
+std::vector<Vec3> promising_shifts(const Cell& cell, const Atoms& frame, const Candidate& crystal,
+                                   double& best) {
+    constexpr std::size_t kept_shifts = 4;
+    constexpr double tremble = 1.0; // [A]
     std::map<int, std::size_t> of_kind;
     for (const int kind : frame.kind) ++of_kind[kind];
     int rarest = frame.kind[0];
     for (const auto& [kind, count] : of_kind)
         if (count < of_kind[rarest]) rarest = kind;
-    std::vector<std::size_t> anchors, probes;
+    std::vector<std::size_t> anchors, probes(frame.size());
     for (std::size_t f = 0; f < frame.size(); ++f)
         if (frame.kind[f] == rarest) anchors.push_back(f);
-    const auto thin_out = [](std::vector<std::size_t>& list, std::size_t kept) {
-        if (list.size() <= kept) return;
-        for (std::size_t i = 0; i < kept; ++i) list[i] = list[i * list.size() / kept];
-        list.resize(kept);
-    };
     thin_out(anchors, 4); // one atom alone may have strayed from its place
-    probes.resize(frame.size());
     std::iota(probes.begin(), probes.end(), std::size_t{0});
     thin_out(probes, 48);
 
     std::vector<std::pair<double, Vec3>> scored;
     const auto score = [&](const Vec3& shift) {
+        const double hopeless = 4 * best + 0.25 * tremble * tremble * static_cast<double>(probes.size());
         double sum = 0;
-        for (const std::size_t f : probes)
+        for (const std::size_t f : probes) {
             sum += nearest_distance2(cell, frame.position[f] + shift, frame.kind[f], crystal.framework);
+            if (sum > hopeless) return;
+        }
+        best = std::min(best, sum);
         scored.emplace_back(sum, shift);
     };
     score(Vec3::Zero());
@@ -176,9 +186,14 @@ std::vector<Vec3> promising_shifts(const Cell& cell, const Atoms& frame, const C
             if (crystal.framework.kind[target] == rarest)
                 score(crystal.framework.position[target] - frame.position[anchor]);
     std::sort(scored.begin(), scored.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    const Cell structure_cell(crystal.repetition.cast<double>().inverse() * cell.vectors());
     std::vector<Vec3> shifts;
-    for (const auto& [sum, shift] : scored)
-        if (shifts.size() < 3) shifts.push_back(shift);
+    for (const auto& [sum, shift] : scored) {
+        const bool known = std::any_of(shifts.begin(), shifts.end(), [&, moved = shift](const Vec3& other) {
+            return structure_cell.minimum_image(moved - other).norm() < tremble;
+        });
+        if (!known && shifts.size() < kept_shifts) shifts.push_back(shift);
+    }
     return shifts;
 }
 
@@ -188,9 +203,12 @@ double rms_to_sites(const Cell& cell, const std::vector<Vec3>& mobile, const Vec
     Atoms sites;
     for (const Vec3& f : crystal.site_fractional) sites.position.push_back(cell.to_cartesian(f));
     sites.kind.assign(sites.position.size(), 0);
+    std::vector<std::size_t> probes(mobile.size());
+    std::iota(probes.begin(), probes.end(), std::size_t{0});
+    thin_out(probes, 96);
     double sum = 0;
-    for (const Vec3& r : mobile) sum += nearest_distance2(cell, r + shift, 0, sites);
-    return std::sqrt(sum / static_cast<double>(mobile.size()));
+    for (const std::size_t i : probes) sum += nearest_distance2(cell, mobile[i] + shift, 0, sites);
+    return std::sqrt(sum / static_cast<double>(probes.size()));
 }
 
 /// Those within 2 % of the smallest value, in the same order.
@@ -354,9 +372,10 @@ SitePlacement place_sites(const Structure& structure, const Cell& cell,
     }
 
     std::vector<Registration> tried;
+    double best_score = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < candidates.size(); ++i) {
         if (registered) {
-            for (const Vec3& shift : promising_shifts(cell, frame, candidates[i]))
+            for (const Vec3& shift : promising_shifts(cell, frame, candidates[i], best_score))
                 tried.push_back(refine(cell, frame, candidates[i].framework, i, shift));
         } else {
             tried.emplace_back();

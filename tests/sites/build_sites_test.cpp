@@ -70,9 +70,9 @@ double worst_round_trip(const SiteSet& sites) {
     double worst = 0;
     for (std::size_t s = 0; s < sites.size(); ++s) {
         const SiteId id(static_cast<std::int64_t>(s));
-        for (int i = -2; i <= 2; ++i)
-            for (int j = -2; j <= 2; ++j)
-                for (int k = -2; k <= 2; ++k) {
+        for (const int i : {-3, 0, 1})
+            for (const int j : {-3, 0, 1})
+                for (const int k : {-3, 0, 1}) {
                     const IVec3 n(i, j, k);
                     const Vec3 simulated = sites.position(id) + sites.cell.to_cartesian(n.cast<double>());
                     const Vec3 folded =
@@ -296,6 +296,23 @@ TEST_CASE(
         CHECK(frame.cell.to_cartesian(placement.sites.fractional[3] - cell.fractional[3]).norm() <
               file_symmetry);
         CHECK(placement.warnings.empty());
+    }
+}
+
+TEST_CASE("the mobile ions decide between placements that the framework cannot tell apart",
+          "[sites][place]") {
+    // The framework repeats every 3 A along x, the site only every 6 A.
+    const Structure half_empty{Cell(Mat3(Vec3(6, 7, 8).asDiagonal())),
+                               {"Li", "Si", "Si"},
+                               {Vec3(0.25, 0.5, 0.3), Vec3(0, 0, 0), Vec3(0.5, 0, 0)}};
+    std::mt19937 random(31);
+    std::normal_distribution<double> thermal(0, 0.15);
+    for (const double shift : {0.0, 3.0}) {
+        FirstFrame frame = as_frame(repeat(half_empty, IVec3(3, 2, 2)));
+        for (Vec3& r : frame.positions) r += Vec3(shift + thermal(random), thermal(random), thermal(random));
+        const SitePlacement placement = place(half_empty, frame);
+        CHECK(placement.sites.size() == 12);
+        CHECK(worst_distance(placement, frame) < 0.8); // the wrong choice puts every ion 3 A from its site
     }
 }
 
