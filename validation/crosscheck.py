@@ -9,7 +9,7 @@ import numpy as np
 
 
 def read_h5md(path):
-    """Positions [frame, atom, 3] (continuous), species, edges of the orthorhombic box [3], frame interval [ps], first time [ps]."""
+    """Positions [frame, atom, 3] (continuous), species, edges of the orthorhombic box [3], frame interval [ps]."""
     with h5py.File(path, "r") as file:
         atoms = file["particles/atoms"]
         time = atoms["position/time"][:]
@@ -21,7 +21,6 @@ def read_h5md(path):
             species,
             np.diag(box),
             (time[-1] - time[0]) / (len(time) - 1),
-            time[0],
         )
 
 

@@ -7,9 +7,9 @@ import crosscheck as cc
 
 def mapped(results, trajectory, path, discard_ps, radius, mobile="Li"):
     """Sites of the ions of one trajectory by both rules, on the program's site list but with own unwrapping, drift and search."""
-    positions, species, box, interval, first_time = cc.read_h5md(path)
+    positions, species, box, interval = cc.read_h5md(path)
     first = int(results.attr("sites", f"trajectories/{trajectory}", "first_frame"))
-    expected = int(np.ceil((discard_ps - first_time) / interval - 1e-6)) if discard_ps > 0 else 0
+    expected = round(discard_ps / interval)
     sites = results["sites", "sites/fractional"] * box
     framework = results["sites", "sites/framework_positions"]
     names = results["sites", "sites/framework_species"]

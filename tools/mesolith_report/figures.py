@@ -218,7 +218,8 @@ def mapping(run):
         right.set_xlim(lower[0], upper[max(np.flatnonzero(every)[-1] if every.any() else 0, 1)])
         right.set(xlabel="wait before the next hop (ps)", ylabel="hops")
         right.set_title("What the next hop does", loc="left")
-        right.legend(loc="upper right")
+        right.set_ylim(0, 1.32 * every.max())
+        right.legend(loc="upper right", ncol=1)
         jumps, undone = float(msm.attr("recrossings", "jumps")), float(msm.attr("recrossings", "back"))
         if jumps and back.sum():
             back_share = undone / jumps
@@ -445,15 +446,18 @@ def _timescale_panel(ax, tau, values, errors, chosen_time, heading):
     log_axis(ax.xaxis)
     seen = finite[np.isfinite(finite)]
     log_axis(ax.yaxis, few=len(seen) > 0 and seen.max() > 300 * tau[0])
-    low = min(tau[0], seen.min() if len(seen) else tau[0]) * 0.6
+    # a corner of the grey region always shows
+    low = min(0.25 * tau[-1], 0.6 * seen.min()) if len(seen) else 0.6 * tau[0]
     high = max(tau[-1] * 2, seen.max() * 2 if len(seen) else 0)
     x = np.array([tau[0] / 1.25, tau[-1] * 1.25])
-    ax.fill_between(x, low, x, color="#e3e3e3", linewidth=0, zorder=0)
+    grey = np.array([max(low, x[0]), x[1]])
+    ax.fill_between(grey, low, grey, color="#e3e3e3", linewidth=0, zorder=0)
     ax.plot(x, x, color=GREY, linewidth=1, linestyle="--")
     ax.text(
-        tau[-1],
-        low * 1.25,
+        0.985,
+        0.03,
         "t < τ: faster than\nthe model can see",
+        transform=ax.transAxes,
         ha="right",
         va="bottom",
         fontsize=8.5,
@@ -685,7 +689,8 @@ def field(run):
         left.plot(time, expected[:, q], color=colour, linewidth=1.2)
         name = "(" + ", ".join(plain_fraction(component) for component in kappa[q]) + ")"
         left.plot(time, scattering[:, q], "o", markersize=4, color=colour, label="κ = " + name)
-    left.set(xlabel="time (ps)", ylabel="Fₛ(k, t)", ylim=(min(0.0, float(scattering.min())) - 0.02, 1.05))
+    depth = max(1.0 - float(expected.min()), 1e-6)
+    left.set(xlabel="time (ps)", ylabel="Fₛ(k, t)", ylim=(1.0 - 1.15 * depth, 1.0 + 0.05 * depth))
     left.set_title("A density wave fades", loc="left")
     left.legend(fontsize=8)
     spread, spread_exact = file["field/msd"], file["field/exact_msd"]

@@ -97,7 +97,7 @@ def tensor(run):
             ]
         per_axis.append(cells)
     header = ["axis", "D (Å²/ps)", "D (m²/s)", "hops behind it"] + (
-        ["from the MSD slope (Å²/ps)", "difference / error"] if has_fit else []
+        ["from the MSD slope (Å²/ps)", "difference in errors"] if has_fit else []
     )
     text = "<h3>Along each axis</h3>" + table(header, per_axis, numeric=(1, 2, 3, 4, 5))
     few = [AXES[a] for a in range(3) if lag.hops[a] < 100]
@@ -116,6 +116,10 @@ def tensor(run):
     return text
 
 
+def threshold(value):
+    return exact(value) if is_number(value) else "–"
+
+
 def verdicts(run):
     if not run.checks:
         raise Missing("no checks are stored")
@@ -124,8 +128,8 @@ def verdicts(run):
             badge(check.get("verdict", "unknown")),
             f'<b>{escape(check.get("name", ""))}</b><br>{escape(check.get("text", ""))}',
             escape(plain(check.get("value"))),
-            escape(plain(check.get("warn_above"))),
-            escape(plain(check.get("fail_above"))),
+            escape(threshold(check.get("warn_above"))),
+            escape(threshold(check.get("fail_above"))),
         ]
         for check in run.checks
     ]
@@ -139,6 +143,11 @@ def warnings(run):
         f'<p class="warning">{escape(text)} <span class="sub">({escape(name)})</span></p>'
         for name, text in run.warnings
     )
+
+
+def unit_text(unit):
+    """angstrom^2/ps as Å²/ps."""
+    return str(unit or "").replace("angstrom", "Å").replace("^2", "²").replace("^3", "³")
 
 
 def printed_results(run):
@@ -155,9 +164,9 @@ def printed_results(run):
         )
         rows.append(
             [
-                f'<code>{escape(result.get("key", ""))}</code>',
+                f'<code class="whole">{escape(result.get("key", ""))}</code>',
                 escape(number),
-                escape(result.get("unit") or ""),
+                f'<span class="whole">{escape(unit_text(result.get("unit")))}</span>',
                 escape(result.get("text") or ""),
             ]
         )
@@ -165,6 +174,11 @@ def printed_results(run):
 
 
 # --- tables under pictures ---
+
+
+def per_axis(values):
+    """0.41 / 0.34 / 0.38"""
+    return " / ".join(f"{value:.2f}".replace("-", "−") for value in np.atleast_1d(values))
 
 
 def mapping_table(run):
@@ -180,9 +194,9 @@ def mapping_table(run):
         ["ions without a site (share)"] + each("unassigned_fraction", lambda v: percent(v, 2)),
         ["changes of the nearest site"] + each("nearest_changes", grouped),
         ["lasting hops (core-set rule)"] + each("core_hops", grouped),
-        ["largest drift of the framework, removed (Å)"] + each("largest_drift", plain),
-        ["drift at the end (Å)"] + each("final_drift", plain),
-        ["largest step between two frames (Å)"] + each("largest_step", plain),
+        ["largest drift of the framework, removed, x / y / z (Å)"] + each("largest_drift", per_axis),
+        ["drift at the end, x / y / z (Å)"] + each("final_drift", per_axis),
+        ["largest step between two frames (share of a cell edge)"] + each("largest_step", percent),
         ["steps over the limit"] + each("steps_over_limit", grouped),
         ["frames used of read"]
         + [

@@ -109,8 +109,8 @@ def write_sites(folder, n_replicas=1):
                     "largest_step": 0.41,
                     "largest_step_frame": 17,
                     "steps_over_limit": 0,
-                    "largest_drift": 0.41,
-                    "final_drift": 0.22,
+                    "largest_drift": np.array([0.41, 0.34, 0.38]),
+                    "final_drift": np.array([0.22, -0.06, 0.12]),
                     "variable_cell": 0,
                 }
             )
