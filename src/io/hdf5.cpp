@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <hdf5.h>
@@ -54,12 +55,30 @@ herr_t collect_reason(unsigned, const H5E_error2_t* error, void* data) {
     return 0;
 }
 
-std::string why() {
+Reason take_reason() {
     Reason reason;
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, collect_reason, &reason);
     H5Eclear2(H5E_DEFAULT);
-    if (!reason.system.empty()) return reason.system;
-    return reason.text.empty() ? "HDF5 gave no reason" : reason.text;
+    if (reason.text.empty()) reason.text = "HDF5 gave no reason";
+    return reason;
+}
+
+std::string why() {
+    const Reason reason = take_reason();
+    return reason.system.empty() ? reason.text : reason.system;
+}
+
+/// After a failed write the library can neither write nor forget what it holds, and crashes when it tries
+/// again at the end of the program. What is left goes to /dev/null instead, and the file counts as broken.
+void divert(Hdf5FileState& file, std::string reason) {
+    file.failure = std::move(reason);
+    void* descriptor = nullptr;
+    if (H5Fget_vfd_handle(file.id, H5P_DEFAULT, &descriptor) >= 0 && descriptor)
+        if (const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC); null >= 0) {
+            ::dup2(null, *static_cast<int*>(descriptor));
+            ::close(null);
+        }
+    H5Eclear2(H5E_DEFAULT);
 }
 
 [[noreturn]] void fail(const std::string& file, const std::string& problem, const std::string& reason,
@@ -75,6 +94,15 @@ template <class Result>
 Result check(Result result, const std::string& file, const std::string& doing, const char* advice) {
     if (result < 0) fail(file, "cannot " + doing, why(), advice);
     return result;
+}
+
+/// The same for calls that write; a refusal of the disk breaks the file.
+template <class Result>
+Result check_write(Result result, Hdf5FileState& file, const std::string& doing) {
+    if (result >= 0) return result;
+    const Reason reason = take_reason();
+    if (!reason.system.empty()) divert(file, reason.system);
+    fail(file.name, "cannot " + doing, reason.system.empty() ? reason.text : reason.system, write_advice);
 }
 
 Hdf5Handle space_handle(std::int64_t id) { return {id, H5Sclose}; }
@@ -178,15 +206,13 @@ bool for_prefixes(const std::string& path, F&& f) {
     return f(path);
 }
 
-Hdf5Handle access_list(bool writing) {
+Hdf5Handle access_list() {
     Hdf5Handle list = list_handle(H5Pcreate(H5P_FILE_ACCESS));
     // Closing the file closes what is still open in it, so that commit() sees every write.
     H5Pset_fclose_degree(list.get(), H5F_CLOSE_STRONG);
 #if H5_VERSION_GE(1, 10, 7)
-    // Readers do not lock: a file on a network disk, or one that is being written, can be looked at.
-    if (!writing) H5Pset_file_locking(list.get(), false, true);
-#else
-    (void)writing;
+    // No locks: a file on a network disk, or one that is being written, can be looked at.
+    H5Pset_file_locking(list.get(), false, true);
 #endif
     return list;
 }
@@ -223,22 +249,21 @@ std::vector<std::string> Hdf5Object::attribute_names() const {
         static_cast<std::vector<std::string>*>(out)->emplace_back(name);
         return 0;
     };
-    check(H5Aiterate2(handle_.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names), *file_,
+    check(H5Aiterate2(handle_.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names), file_->name,
           fmt::format("list the attributes of '{}'", path_), reread_advice);
     return names;
 }
 
 namespace {
 
-Hdf5Handle new_attribute(std::int64_t object, const std::string& file, const std::string& path,
+Hdf5Handle new_attribute(std::int64_t object, Hdf5FileState& file, const std::string& path,
                          const std::string& name, std::int64_t type, const Hdf5Shape& shape) {
     silence();
     const std::string doing = fmt::format("write attribute '{}' of '{}'", name, path);
-    if (H5Aexists(object, name.c_str()) > 0)
-        check(H5Adelete(object, name.c_str()), file, doing, write_advice);
+    if (H5Aexists(object, name.c_str()) > 0) check_write(H5Adelete(object, name.c_str()), file, doing);
     const Hdf5Handle space = make_space(shape);
-    return {check(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), file, doing,
-                  write_advice),
+    return {check_write(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), file,
+                        doing),
             H5Aclose};
 }
 
@@ -259,8 +284,8 @@ void Hdf5Object::set_attribute(const std::string& name, const std::string& value
     const Hdf5Handle type = string_type();
     const Hdf5Handle attribute = new_attribute(handle_.get(), *file_, path_, name, type.get(), {});
     const char* pointer = value.c_str();
-    check(H5Awrite(attribute.get(), type.get(), &pointer), *file_,
-          fmt::format("write attribute '{}' of '{}'", name, path_), write_advice);
+    check_write(H5Awrite(attribute.get(), type.get(), &pointer), *file_,
+                fmt::format("write attribute '{}' of '{}'", name, path_));
 }
 
 void Hdf5Object::set_attribute(const std::string& name, const std::vector<std::string>& values) {
@@ -268,44 +293,44 @@ void Hdf5Object::set_attribute(const std::string& name, const std::vector<std::s
     const Hdf5Handle attribute =
         new_attribute(handle_.get(), *file_, path_, name, type.get(), {values.size()});
     if (values.empty()) return;
-    check(H5Awrite(attribute.get(), type.get(), pointers_to(values).data()), *file_,
-          fmt::format("write attribute '{}' of '{}'", name, path_), write_advice);
+    check_write(H5Awrite(attribute.get(), type.get(), pointers_to(values).data()), *file_,
+                fmt::format("write attribute '{}' of '{}'", name, path_));
 }
 
 void Hdf5Object::write_attribute(const std::string& name, Hdf5Type type, const void* data,
                                  const Hdf5Shape& shape) {
     const Hdf5Handle attribute = new_attribute(handle_.get(), *file_, path_, name, native(type), shape);
     if (product(shape) == 0) return;
-    check(H5Awrite(attribute.get(), native(type), data), *file_,
-          fmt::format("write attribute '{}' of '{}'", name, path_), write_advice);
+    check_write(H5Awrite(attribute.get(), native(type), data), *file_,
+                fmt::format("write attribute '{}' of '{}'", name, path_));
 }
 
 std::size_t Hdf5Object::attribute_size(const std::string& name) const {
-    const Hdf5Handle attribute = open_attribute(handle_.get(), *file_, path_, name);
+    const Hdf5Handle attribute = open_attribute(handle_.get(), file_->name, path_, name);
     return product(shape_of(space_handle(H5Aget_space(attribute.get()))));
 }
 
 void Hdf5Object::read_attribute(const std::string& name, Hdf5Type type, void* data) const {
-    const Hdf5Handle attribute = open_attribute(handle_.get(), *file_, path_, name);
+    const Hdf5Handle attribute = open_attribute(handle_.get(), file_->name, path_, name);
     const Hdf5Handle stored = type_handle(H5Aget_type(attribute.get()));
     const H5T_class_t kind = H5Tget_class(stored.get());
     if (kind != H5T_INTEGER && kind != H5T_FLOAT && kind != H5T_ENUM)
-        fail(*file_, fmt::format("attribute '{}' of '{}' is no number", name, path_), "a number is needed",
-             reread_advice);
+        fail(file_->name, fmt::format("attribute '{}' of '{}' is no number", name, path_),
+             "a number is needed", reread_advice);
     if (attribute_size(name) == 0) return;
-    check(H5Aread(attribute.get(), native(type), data), *file_,
+    check(H5Aread(attribute.get(), native(type), data), file_->name,
           fmt::format("read attribute '{}' of '{}'", name, path_), reread_advice);
 }
 
 std::vector<std::string> Hdf5Object::string_attribute_values(const std::string& name) const {
-    const Hdf5Handle attribute = open_attribute(handle_.get(), *file_, path_, name);
+    const Hdf5Handle attribute = open_attribute(handle_.get(), file_->name, path_, name);
     const Hdf5Handle type = type_handle(H5Aget_type(attribute.get()));
     if (H5Tget_class(type.get()) != H5T_STRING)
-        fail(*file_, fmt::format("attribute '{}' of '{}' is no text", name, path_), "text is needed",
+        fail(file_->name, fmt::format("attribute '{}' of '{}' is no text", name, path_), "text is needed",
              reread_advice);
     const Hdf5Handle space = space_handle(H5Aget_space(attribute.get()));
     return strings_from(type, space, [&](hid_t memory_type, void* out) {
-        check(H5Aread(attribute.get(), memory_type, out), *file_,
+        check(H5Aread(attribute.get(), memory_type, out), file_->name,
               fmt::format("read attribute '{}' of '{}'", name, path_), reread_advice);
     });
 }
@@ -316,11 +341,19 @@ std::string Hdf5Object::string_attribute(const std::string& name) const {
 }
 
 void Hdf5Object::not_one(const std::string& name, std::size_t size) const {
-    fail(*file_, fmt::format("'{}' of '{}' holds {} values", name, path_, size), "one is needed",
+    fail(file_->name, fmt::format("'{}' of '{}' holds {} values", name, path_, size), "one is needed",
          reread_advice);
 }
 
 // Datasets
+
+/// Part of the data may wait in a cache: write it while a failure can still be told.
+void Hdf5Dataset::close() noexcept {
+    if (handle_.get() < 0 || H5Iis_valid(handle_.get()) <= 0) return;
+    silence();
+    if (file_->writable && file_->failure.empty() && H5Dflush(handle_.get()) < 0) divert(*file_, why());
+    handle_.reset();
+}
 
 Hdf5Shape Hdf5Dataset::shape() const { return shape_of(space_handle(H5Dget_space(handle_.get()))); }
 
@@ -385,14 +418,15 @@ void Hdf5Dataset::read_block(std::uint64_t first, std::uint64_t count, Hdf5Type 
     const std::string doing = fmt::format("read dataset '{}'", path_);
     const Hdf5Kind stored = kind();
     if (stored != Hdf5Kind::integer && stored != Hdf5Kind::real && stored != Hdf5Kind::enumeration)
-        fail(*file_, "cannot " + doing, "it holds no numbers", reread_advice);
-    const Hdf5Handle space = space_handle(check(H5Dget_space(handle_.get()), *file_, doing, reread_advice));
+        fail(file_->name, "cannot " + doing, "it holds no numbers", reread_advice);
+    const Hdf5Handle space =
+        space_handle(check(H5Dget_space(handle_.get()), file_->name, doing, reread_advice));
     const Hdf5Shape extent = shape_of(space);
     if (first + count > rows() || count * row_size() != size_out)
         throw DataError(
             fmt::format("{}: rows {} to {} of dataset '{}' do not fit (it has {} rows of {} numbers, the "
                         "buffer holds {}). This is a mistake of the caller",
-                        *file_, first, first + count, path_, rows(), row_size(), size_out));
+                        file_->name, first, first + count, path_, rows(), row_size(), size_out));
     if (size_out == 0) return;
     // An enum is read through its integers: the stored type with the native byte order.
     Hdf5Handle memory_type;
@@ -409,14 +443,14 @@ void Hdf5Dataset::read_block(std::uint64_t first, std::uint64_t count, Hdf5Type 
         }
         const Hdf5Handle memory = make_space({size_out});
         check(H5Dread(handle_.get(), file_type.get(), memory.get(), space.get(), H5P_DEFAULT, bytes.data()),
-              *file_, doing, reread_advice);
-        check(H5Tconvert(base.get(), native(type), size_out, bytes.data(), nullptr, H5P_DEFAULT), *file_,
+              file_->name, doing, reread_advice);
+        check(H5Tconvert(base.get(), native(type), size_out, bytes.data(), nullptr, H5P_DEFAULT), file_->name,
               doing, reread_advice);
         std::memcpy(out, bytes.data(), size_out * H5Tget_size(native(type)));
         return;
     }
     if (extent.empty()) {
-        check(H5Dread(handle_.get(), native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, out), *file_, doing,
+        check(H5Dread(handle_.get(), native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, out), file_->name, doing,
               reread_advice);
         return;
     }
@@ -424,8 +458,8 @@ void Hdf5Dataset::read_block(std::uint64_t first, std::uint64_t count, Hdf5Type 
     start[0] = first, length[0] = count;
     H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, length.data(), nullptr);
     const Hdf5Handle memory = make_space({size_out});
-    check(H5Dread(handle_.get(), native(type), memory.get(), space.get(), H5P_DEFAULT, out), *file_, doing,
-          reread_advice);
+    check(H5Dread(handle_.get(), native(type), memory.get(), space.get(), H5P_DEFAULT, out), file_->name,
+          doing, reread_advice);
 }
 
 std::vector<std::string> Hdf5Dataset::read_strings() const {
@@ -433,10 +467,10 @@ std::vector<std::string> Hdf5Dataset::read_strings() const {
     const std::string doing = fmt::format("read dataset '{}'", path_);
     const Hdf5Handle type = type_handle(H5Dget_type(handle_.get()));
     if (H5Tget_class(type.get()) != H5T_STRING)
-        fail(*file_, "cannot " + doing, "it holds no text", reread_advice);
+        fail(file_->name, "cannot " + doing, "it holds no text", reread_advice);
     const Hdf5Handle space = space_handle(H5Dget_space(handle_.get()));
     return strings_from(type, space, [&](hid_t memory_type, void* out) {
-        check(H5Dread(handle_.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out), *file_, doing,
+        check(H5Dread(handle_.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out), file_->name, doing,
               reread_advice);
     });
 }
@@ -450,30 +484,30 @@ void Hdf5Dataset::append_block(Hdf5Type type, const void* data, std::uint64_t si
         throw DataError(
             fmt::format("{}: {} numbers are no whole rows of dataset '{}' (rows have {}). This is a mistake "
                         "of the caller",
-                        *file_, size_in, path_, per_row));
+                        file_->name, size_in, path_, per_row));
     if (size_in == 0) return;
     std::vector<hsize_t> start(extent.size(), 0), length(extent.begin(), extent.end());
     start[0] = extent[0], length[0] = size_in / per_row;
     std::vector<hsize_t> grown(extent.begin(), extent.end());
     grown[0] += length[0];
-    check(H5Dset_extent(handle_.get(), grown.data()), *file_, doing, write_advice);
+    check_write(H5Dset_extent(handle_.get(), grown.data()), *file_, doing);
     const Hdf5Handle space = space_handle(H5Dget_space(handle_.get()));
     H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, length.data(), nullptr);
     const Hdf5Handle memory = make_space({size_in});
-    check(H5Dwrite(handle_.get(), native(type), memory.get(), space.get(), H5P_DEFAULT, data), *file_, doing,
-          write_advice);
+    check_write(H5Dwrite(handle_.get(), native(type), memory.get(), space.get(), H5P_DEFAULT, data), *file_,
+                doing);
 }
 
 void Hdf5Dataset::truncate_rows(std::uint64_t n) {
     silence();
     Hdf5Shape extent = shape();
     if (extent.empty() || n > extent[0])
-        fail(*file_, fmt::format("dataset '{}' has fewer than {} rows", path_, n), "they were expected",
+        fail(file_->name, fmt::format("dataset '{}' has fewer than {} rows", path_, n), "they were expected",
              reread_advice);
     std::vector<hsize_t> kept(extent.begin(), extent.end());
     kept[0] = n;
-    check(H5Dset_extent(handle_.get(), kept.data()), *file_, fmt::format("shorten dataset '{}'", path_),
-          write_advice);
+    check_write(H5Dset_extent(handle_.get(), kept.data()), *file_,
+                fmt::format("shorten dataset '{}'", path_));
 }
 
 // Groups
@@ -516,18 +550,18 @@ std::vector<std::string> Hdf5Group::children() const {
         static_cast<std::vector<std::string>*>(out)->emplace_back(name);
         return 0;
     };
-    check(H5Literate(handle_.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names), *file_,
+    check(H5Literate(handle_.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names), file_->name,
           fmt::format("list the group '{}'", path_), reread_advice);
     return names;
 }
 
 Hdf5Group Hdf5Group::group(const std::string& path) const {
     if (!has_group(path))
-        fail(*file_, fmt::format("there is no group '{}'", full_path(path)),
+        fail(file_->name, fmt::format("there is no group '{}'", full_path(path)),
              fmt::format("'{}' holds: {}", path_, fmt::join(children(), ", ")),
              "The file may come from another program or an older version");
     const hid_t id = H5Gopen2(handle_.get(), path.c_str(), H5P_DEFAULT);
-    check(id, *file_, fmt::format("open the group '{}'", full_path(path)), reread_advice);
+    check(id, file_->name, fmt::format("open the group '{}'", full_path(path)), reread_advice);
     return Hdf5Group({id, H5Gclose}, file_, full_path(path));
 }
 
@@ -536,33 +570,33 @@ Hdf5Group Hdf5Group::create_group(const std::string& path) {
     const Hdf5Handle links = list_handle(H5Pcreate(H5P_LINK_CREATE));
     H5Pset_create_intermediate_group(links.get(), 1);
     const hid_t id = H5Gcreate2(handle_.get(), path.c_str(), links.get(), H5P_DEFAULT, H5P_DEFAULT);
-    check(id, *file_, fmt::format("make the group '{}'", full_path(path)), write_advice);
+    check_write(id, *file_, fmt::format("make the group '{}'", full_path(path)));
     return Hdf5Group({id, H5Gclose}, file_, full_path(path));
 }
 
 Hdf5Dataset Hdf5Group::dataset(const std::string& path) const {
     if (!has_dataset(path))
-        fail(*file_, fmt::format("there is no dataset '{}'", full_path(path)),
+        fail(file_->name, fmt::format("there is no dataset '{}'", full_path(path)),
              fmt::format("'{}' holds: {}", path_, fmt::join(children(), ", ")),
              "The file may come from another program or an older version");
     const hid_t id = H5Dopen2(handle_.get(), path.c_str(), H5P_DEFAULT);
-    check(id, *file_, fmt::format("open the dataset '{}'", full_path(path)), reread_advice);
+    check(id, file_->name, fmt::format("open the dataset '{}'", full_path(path)), reread_advice);
     return Hdf5Dataset({id, H5Dclose}, file_, full_path(path));
 }
 
 void Hdf5Group::remove(const std::string& path) {
     silence();
-    check(H5Ldelete(handle_.get(), path.c_str(), H5P_DEFAULT), *file_,
-          fmt::format("remove '{}'", full_path(path)), write_advice);
+    check_write(H5Ldelete(handle_.get(), path.c_str(), H5P_DEFAULT), *file_,
+                fmt::format("remove '{}'", full_path(path)));
 }
 
 void Hdf5Group::link(const std::string& existing, const std::string& path) {
     silence();
     const Hdf5Handle links = list_handle(H5Pcreate(H5P_LINK_CREATE));
     H5Pset_create_intermediate_group(links.get(), 1);
-    check(H5Lcreate_hard(handle_.get(), existing.c_str(), handle_.get(), path.c_str(), links.get(),
-                         H5P_DEFAULT),
-          *file_, fmt::format("link '{}' to '{}'", full_path(path), existing), write_advice);
+    check_write(H5Lcreate_hard(handle_.get(), existing.c_str(), handle_.get(), path.c_str(), links.get(),
+                               H5P_DEFAULT),
+                *file_, fmt::format("link '{}' to '{}'", full_path(path), existing));
 }
 
 Hdf5Dataset Hdf5Group::create_dataset(const std::string& path, std::int64_t type, const Hdf5Shape& shape,
@@ -570,7 +604,7 @@ Hdf5Dataset Hdf5Group::create_dataset(const std::string& path, std::int64_t type
                                       const Hdf5WriteOptions& options) {
     silence();
     const std::string doing = fmt::format("write dataset '{}'", full_path(path));
-    if (has(path)) fail(*file_, "cannot " + doing, "it exists already", "Write to a new file");
+    if (has(path)) fail(file_->name, "cannot " + doing, "it exists already", "Write to a new file");
     Hdf5Handle space;
     if (max_shape.empty())
         space = make_space(shape);
@@ -591,7 +625,7 @@ Hdf5Dataset Hdf5Group::create_dataset(const std::string& path, std::int64_t type
     H5Pset_create_intermediate_group(links.get(), 1);
     const hid_t id =
         H5Dcreate2(handle_.get(), path.c_str(), type, space.get(), links.get(), creation.get(), H5P_DEFAULT);
-    check(id, *file_, doing, write_advice);
+    check_write(id, *file_, doing);
     Hdf5Dataset dataset({id, H5Dclose}, file_, full_path(path));
     if (!options.units.empty()) dataset.set_attribute("units", options.units);
     if (!options.description.empty()) dataset.set_attribute("description", options.description);
@@ -616,23 +650,23 @@ Hdf5Dataset Hdf5Group::write_block(const std::string& path, Hdf5Type type, const
     if (product(shape) != size)
         throw DataError(
             fmt::format("{}: {} values do not fill dataset '{}' of shape {}. This is a mistake of the caller",
-                        *file_, size, full_path(path), fmt::join(shape, " x ")));
+                        file_->name, size, full_path(path), fmt::join(shape, " x ")));
     const std::size_t width = H5Tget_size(native(type));
     Hdf5Shape chunk = options.chunk;
     if (chunk.empty() && options.compression > 0 && size * width >= smallest_compressed_bytes)
         chunk = default_chunk(shape, width);
     Hdf5Dataset dataset = create_dataset(path, native(type), shape, {}, chunk, options.compression, options);
     if (size > 0)
-        check(H5Dwrite(dataset.handle_.get(), native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data), *file_,
-              fmt::format("write dataset '{}'", full_path(path)), write_advice);
+        check_write(H5Dwrite(dataset.handle_.get(), native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data),
+                    *file_, fmt::format("write dataset '{}'", full_path(path)));
     return dataset;
 }
 
 Hdf5Dataset Hdf5Group::write_scalar_block(const std::string& path, Hdf5Type type, const void* data,
                                           const Hdf5WriteOptions& options) {
     Hdf5Dataset dataset = create_dataset(path, native(type), {}, {}, {}, 0, options);
-    check(H5Dwrite(dataset.handle_.get(), native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data), *file_,
-          fmt::format("write dataset '{}'", full_path(path)), write_advice);
+    check_write(H5Dwrite(dataset.handle_.get(), native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data), *file_,
+                fmt::format("write dataset '{}'", full_path(path)));
     return dataset;
 }
 
@@ -676,9 +710,9 @@ Hdf5Dataset Hdf5Group::write_strings(const std::string& path, const std::vector<
     const Hdf5Handle type = string_type();
     Hdf5Dataset dataset = create_dataset(path, type.get(), {values.size()}, {}, {}, 0, options);
     if (!values.empty())
-        check(H5Dwrite(dataset.handle_.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                       pointers_to(values).data()),
-              *file_, fmt::format("write dataset '{}'", full_path(path)), write_advice);
+        check_write(H5Dwrite(dataset.handle_.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                             pointers_to(values).data()),
+                    *file_, fmt::format("write dataset '{}'", full_path(path)));
     return dataset;
 }
 
@@ -716,8 +750,8 @@ Eigen::MatrixXd Hdf5Group::read_matrix(const std::string& path) const {
     const Hdf5Dataset data = dataset(path);
     const Hdf5Shape shape = data.shape();
     if (shape.empty() || shape.size() > 2)
-        fail(*file_, fmt::format("dataset '{}' has {} axes", data.path(), shape.size()), "a matrix is needed",
-             reread_advice);
+        fail(file_->name, fmt::format("dataset '{}' has {} axes", data.path(), shape.size()),
+             "a matrix is needed", reread_advice);
     const auto values = data.read<double>();
     using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     return Eigen::Map<const RowMajor>(values.data(), static_cast<Eigen::Index>(shape[0]),
@@ -728,14 +762,9 @@ Eigen::MatrixXd Hdf5Group::read_matrix(const std::string& path) const {
 
 namespace {
 
-Hdf5Handle root_of(const Hdf5Handle& file, const std::string& path) {
-    return {check(H5Gopen2(file.get(), "/", H5P_DEFAULT), path, "open the root group", reread_advice),
-            H5Gclose};
-}
-
 Hdf5Handle create_handle(const std::string& target, const std::string& path) {
     silence();
-    const Hdf5Handle access = access_list(true);
+    const Hdf5Handle access = access_list();
     const hid_t id = H5Fcreate(target.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get());
     if (id < 0) {
         const std::string reason = why();
@@ -758,7 +787,7 @@ Hdf5Handle open_handle(const std::string& path, bool writing) {
             fmt::format("{}: cannot be opened ({}). Check its permissions", path, describe_errno(errno)));
     if (!is_hdf5_file(path))
         fail(path, "not an HDF5 file", "it does not begin like one", "Check the path and the format");
-    const Hdf5Handle access = access_list(writing);
+    const Hdf5Handle access = access_list();
     const hid_t id = H5Fopen(path.c_str(), writing ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access.get());
     if (id < 0) {
         const std::string reason = why();
@@ -769,69 +798,68 @@ Hdf5Handle open_handle(const std::string& path, bool writing) {
 
 } // namespace
 
-Hdf5File::Hdf5File(Hdf5Handle file, Hdf5Handle root, std::string path, std::string part)
-    : file_handle_(std::move(file)), final_path_(std::move(path)), part_(std::move(part)) {
-    handle_ = std::move(root);
-    file_ = std::make_shared<const std::string>(final_path_);
+Hdf5File::Hdf5File(Hdf5Handle file, const std::string& path, std::string part, bool writable)
+    : file_handle_(std::move(file)), final_path_(path), part_(std::move(part)) {
+    file_ = std::make_shared<Hdf5FileState>(Hdf5FileState{path, file_handle_.get(), writable, {}});
     path_ = "/";
+    handle_ = {
+        check(H5Gopen2(file_handle_.get(), "/", H5P_DEFAULT), path, "open the root group", reread_advice),
+        H5Gclose};
 }
 
 Hdf5File Hdf5File::create(const std::string& path) {
     std::string part = path + ".part";
     Hdf5Handle file = create_handle(part, path);
-    Hdf5Handle root = root_of(file, path);
-    return Hdf5File(std::move(file), std::move(root), path, std::move(part));
+    return Hdf5File(std::move(file), path, std::move(part), true);
 }
 
 Hdf5File Hdf5File::create_in_place(const std::string& path) {
-    Hdf5Handle file = create_handle(path, path);
-    Hdf5Handle root = root_of(file, path);
-    return Hdf5File(std::move(file), std::move(root), path, {});
+    return Hdf5File(create_handle(path, path), path, {}, true);
 }
 
 Hdf5File Hdf5File::open(const std::string& path) {
-    Hdf5Handle file = open_handle(path, false);
-    Hdf5Handle root = root_of(file, path);
-    return Hdf5File(std::move(file), std::move(root), path, {});
+    return Hdf5File(open_handle(path, false), path, {}, false);
 }
 
 Hdf5File Hdf5File::modify(const std::string& path) {
-    Hdf5Handle file = open_handle(path, true);
-    Hdf5Handle root = root_of(file, path);
-    return Hdf5File(std::move(file), std::move(root), path, {});
+    return Hdf5File(open_handle(path, true), path, {}, true);
 }
 
 Hdf5File::~Hdf5File() {
     if (file_handle_.get() < 0) return; // moved from, or committed
-    handle_.reset();
-    file_handle_.reset();
+    silence();
+    if (file_->writable && file_->failure.empty()) {
+        if (!part_.empty())
+            divert(*file_, "not committed");
+        else if (H5Fflush(file_handle_.get(), H5F_SCOPE_GLOBAL) < 0)
+            divert(*file_, why());
+    }
+    close();
     if (!part_.empty()) ::unlink(part_.c_str());
+}
+
+bool Hdf5File::close() {
+    handle_.reset();
+    return file_handle_.reset();
 }
 
 void Hdf5File::flush() {
     silence();
-    check(H5Fflush(file_handle_.get(), H5F_SCOPE_GLOBAL), final_path_, "be written", write_advice);
+    if (!file_->failure.empty()) fail(final_path_, "cannot be written", file_->failure, write_advice);
+    check_write(H5Fflush(file_handle_.get(), H5F_SCOPE_GLOBAL), *file_, "write the file");
 }
 
 void Hdf5File::commit() {
     silence();
-    const auto discard = [&] {
-        if (!part_.empty()) ::unlink(part_.c_str());
-    };
-    if (H5Fflush(file_handle_.get(), H5F_SCOPE_GLOBAL) < 0) {
-        const std::string reason = why();
-        handle_.reset();
-        file_handle_.reset();
-        discard();
-        fail(final_path_, "cannot be written", reason, write_advice);
+    std::string& failure = file_->failure;
+    if (failure.empty() && H5Fflush(file_handle_.get(), H5F_SCOPE_GLOBAL) < 0) divert(*file_, why());
+    if (!close() && failure.empty()) failure = why();
+    if (failure.empty()) {
+        if (!part_.empty()) publish_file(part_, final_path_);
+        return;
     }
-    handle_.reset();
-    if (!file_handle_.reset()) {
-        const std::string reason = why();
-        discard();
-        fail(final_path_, "cannot be written", reason, write_advice);
-    }
-    if (!part_.empty()) publish_file(part_, final_path_);
+    if (!part_.empty()) ::unlink(part_.c_str());
+    fail(final_path_, "cannot be written", failure, write_advice);
 }
 
 bool is_hdf5_file(const std::string& path) {

@@ -65,11 +65,19 @@ private:
     int (*close_)(std::int64_t) = nullptr;
 };
 
+/// What all objects of one open file know of it.
+struct Hdf5FileState {
+    std::string name;
+    std::int64_t id = -1;
+    bool writable = false;
+    std::string failure; ///< why a write failed: commit() refuses with it; "" = none did
+};
+
 /// A group or dataset: something with attributes.
 class Hdf5Object {
 public:
     const std::string& path() const { return path_; } ///< inside the file, "/" for the root
-    const std::string& file_name() const { return *file_; }
+    const std::string& file_name() const { return file_->name; }
 
     bool has_attribute(const std::string& name) const;
     std::vector<std::string> attribute_names() const;
@@ -112,7 +120,7 @@ public:
 
 protected:
     Hdf5Object() = default;
-    Hdf5Object(Hdf5Handle handle, std::shared_ptr<const std::string> file, std::string path)
+    Hdf5Object(Hdf5Handle handle, std::shared_ptr<Hdf5FileState> file, std::string path)
         : handle_(std::move(handle)), file_(std::move(file)), path_(std::move(path)) {}
 
     template <class T>
@@ -126,7 +134,7 @@ protected:
     void read_attribute(const std::string& name, Hdf5Type type, void* data) const;
 
     Hdf5Handle handle_;
-    std::shared_ptr<const std::string> file_;
+    std::shared_ptr<Hdf5FileState> file_;
     std::string path_;
 };
 
@@ -134,6 +142,14 @@ enum class Hdf5Kind { integer, real, string, enumeration, other };
 
 class Hdf5Dataset : public Hdf5Object {
 public:
+    ~Hdf5Dataset() { close(); }
+    Hdf5Dataset(Hdf5Dataset&&) noexcept = default;
+    Hdf5Dataset& operator=(Hdf5Dataset&& other) noexcept {
+        close();
+        Hdf5Object::operator=(std::move(other));
+        return *this;
+    }
+
     Hdf5Shape shape() const; ///< empty for a scalar
     std::uint64_t size() const;
     std::uint64_t rows() const;       ///< length of the first axis; 1 for a scalar
@@ -165,6 +181,7 @@ public:
 private:
     friend class Hdf5Group;
     using Hdf5Object::Hdf5Object;
+    void close() noexcept;
     void read_block(std::uint64_t first, std::uint64_t count, Hdf5Type, void* out, std::uint64_t size) const;
     void append_block(Hdf5Type, const void* data, std::uint64_t size);
 };
@@ -273,7 +290,8 @@ public:
     void commit();
 
 private:
-    Hdf5File(Hdf5Handle file, Hdf5Handle root, std::string path, std::string part);
+    Hdf5File(Hdf5Handle file, const std::string& path, std::string part, bool writable);
+    bool close();
 
     Hdf5Handle file_handle_;
     std::string final_path_, part_;
