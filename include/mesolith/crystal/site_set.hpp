@@ -9,10 +9,10 @@ namespace mesolith {
 
 /// The sites of one repeat unit: what counts, kernels and lattices are made of.
 struct SiteBasis {
-    Cell cell;                        ///< the folded cell: primitive unless the user asked otherwise
-    std::vector<Vec3> positions;      ///< b_i, Cartesian [A]
-    std::vector<std::int32_t> orbit;  ///< symmetry orbit of each site, 0-based
-    std::vector<std::string> name;    ///< e.g. "Li1.3": orbit name, number within the orbit
+    Cell cell;                       ///< the folded cell: primitive unless the user asked otherwise
+    std::vector<Vec3> positions;     ///< b_i, Cartesian [A]
+    std::vector<std::int32_t> orbit; ///< symmetry orbit of each site, 0-based
+    std::vector<std::string> name;   ///< e.g. "Li1.3": orbit name, number within the orbit
 
     std::size_t size() const { return positions.size(); }
 
@@ -27,13 +27,13 @@ struct SiteBasis {
 ///     site s in image n of the simulated cell  =  basis site base[s] in folded cell offset[s] + n^T N,
 ///     with  A_simulated = N A_folded  (N integer, |det N| = number of folded cells).
 struct SiteSet {
-    Cell cell;                        ///< simulated cell (first frame)
-    std::vector<Vec3> fractional;     ///< in [0, 1)
+    Cell cell;                    ///< simulated cell (first frame)
+    std::vector<Vec3> fractional; ///< in [0, 1)
     SiteBasis basis;
-    std::vector<SiteId> base;         ///< basis site of each site
-    std::vector<IVec3> offset;        ///< folded cell of each site
+    std::vector<SiteId> base;            ///< basis site of each site
+    std::vector<IVec3> offset;           ///< folded cell of each site
     IMat3 supercell = IMat3::Identity(); ///< N
-    std::string space_group;          ///< e.g. "I-43d (220)", "" when unknown
+    std::string space_group;             ///< e.g. "I-43d (220)", "" when unknown
 
     std::size_t size() const { return fractional.size(); }
     Vec3 position(SiteId s) const { return cell.to_cartesian(fractional[s.at()]); }

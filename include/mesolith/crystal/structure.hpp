@@ -18,7 +18,8 @@ struct Structure {
 /// The atoms of the chosen species, in their order.
 [[nodiscard]] Structure select_species(const Structure& structure, const std::vector<std::string>& chosen);
 
-/// n[0] x n[1] x n[2] copies; atom i of copy c stands at index c * size + i, c counted with the last axis fastest.
+/// n[0] x n[1] x n[2] copies; atom i of copy c stands at index c * size + i, c counted with the last axis
+/// fastest.
 [[nodiscard]] Structure repeat(const Structure& structure, const IVec3& n);
 
 } // namespace mesolith

@@ -11,10 +11,10 @@ namespace mesolith {
 struct SpaceGroup {
     int number = 1;
     std::string symbol = "P1";
-    std::vector<Vec3> translations;        ///< pure translations (fractional), identity first; one = primitive cell
-    std::vector<std::int32_t> orbit;       ///< symmetry orbit of each atom, numbered in order of first appearance
-    std::vector<IMat3> rotations;          ///< all operations f -> rotation * f + shift
-    std::vector<Vec3> shifts;              ///< same length as rotations
+    std::vector<Vec3> translations;  ///< pure translations (fractional), identity first; one = primitive cell
+    std::vector<std::int32_t> orbit; ///< symmetry orbit of each atom, numbered in order of first appearance
+    std::vector<IMat3> rotations;    ///< all operations f -> rotation * f + shift
+    std::vector<Vec3> shifts;        ///< same length as rotations
 };
 
 /// Cells of either handedness. Safe to call from several threads (one works, the others wait).
@@ -22,15 +22,16 @@ struct SpaceGroup {
 /// @throws DataError when spglib finds nothing (atoms on top of each other, tolerance too large)
 [[nodiscard]] SpaceGroup find_space_group(const Structure& structure, double tolerance);
 
-/// How a small cell fills a large one: large.vectors() ~ repetition * small.vectors() * rotation, repetition integer.
+/// How a small cell fills a large one: large.vectors() ~ repetition * small.vectors() * rotation, repetition
+/// integer.
 struct CellMatch {
-    IMat3 repetition = IMat3::Identity();  ///< one entry, positive or negative, in each row and column
-    double strain = 0;                     ///< largest relative mismatch of a length, or mismatch of an angle [rad]
+    IMat3 repetition = IMat3::Identity(); ///< one entry, positive or negative, in each row and column
+    double strain = 0; ///< largest relative mismatch of a length, or mismatch of an angle [rad]
 };
 
-/// All signed permutations of the axes and diagonal repetitions with strain of at most max_strain: first those that are
-/// proper rotations, among them the least strained, among them the one that keeps the axes as they are. Empty when there
-/// is none.
+/// All signed permutations of the axes and diagonal repetitions with strain of at most max_strain: first
+/// those that are proper rotations, among them the least strained, among them the one that keeps the axes as
+/// they are. Empty when there is none.
 ///
 /// @param wanted  repetition along the axes of the small cell; 0 0 0 = found from the lengths
 /// @throws DataError when only some of `wanted` are positive

@@ -14,46 +14,53 @@ enum class Assignment {
 
 struct AssignmentOptions {
     Assignment method = Assignment::nearest;
-    double core_radius = 0.9;              ///< [A], for all sites ...
-    std::vector<double> core_radius_per_orbit; ///< ... or one per orbit of the basis. At most half the distance from a
-                                               ///< site to its nearest neighbour, so that cores never overlap
+    double core_radius = 0.9; ///< [A], for all sites ...
+    /// ... or one per orbit of the basis. At most half the distance from a site to its nearest neighbour, so
+    /// that cores never overlap.
+    std::vector<double> core_radius_per_orbit;
 };
 
 /// What the mapping looked like; never silent. Both rules are followed whatever the chosen method.
 struct SiteDiagnostics {
     std::int64_t frames = 0;
-    std::vector<double> occupancy;            ///< mean number of ions on each site (chosen method), per site of the simulated cell
-    double doubly_occupied_fraction = 0;      ///< share of frames in which some site holds two or more ions (nearest rule)
-    double unassigned_fraction = 0;           ///< share of ion-frames with site none() (chosen method)
-    std::int64_t nearest_changes = 0;         ///< changes of (site, image) by the nearest-site rule
-    std::int64_t core_hops = 0;               ///< hops by the core-set rule: a core entered other than the last one
-    std::int64_t shortcut_misses = 0;         ///< ion-frames in which the previous site was not at once provably nearest
-    std::vector<double> core_radius;          ///< radius used per orbit [A]: the options', for Assignment::nearest cut down
-                                              ///< to half the smallest distance from the orbit's sites to a neighbour
-    std::vector<double> distance_quantiles;   ///< of ion to nearest site [A], at distance_levels
+    std::vector<double> occupancy; ///< mean number of ions (chosen method), per site of the simulated cell
+    double doubly_occupied_fraction =
+        0;                            ///< share of frames with two or more ions on some site (nearest rule)
+    double unassigned_fraction = 0;   ///< share of ion-frames with site none() (chosen method)
+    std::int64_t nearest_changes = 0; ///< changes of (site, image) by the nearest-site rule
+    std::int64_t core_hops = 0;       ///< hops by the core-set rule: a core entered other than the last one
+    std::int64_t shortcut_misses = 0; ///< ion-frames whose previous site was not at once provably nearest
+    /// Radius used per orbit [A]: the options'; for Assignment::nearest cut down to half the smallest
+    /// distance from the orbit's sites to a neighbour.
+    std::vector<double> core_radius;
+    std::vector<double> distance_quantiles; ///< of ion to nearest site [A], at distance_levels
     static constexpr double distance_levels[5] = {0.05, 0.25, 0.5, 0.95, 0.99};
     std::vector<std::int64_t> distance_histogram; ///< of ion to nearest site, bins of distance_bin from 0 on
-    double distance_bin = 0.02;               ///< [A]
-    double half_site_distance = 0;            ///< half the smallest distance between two sites [A]
+    double distance_bin = 0.02;                   ///< [A]
+    double half_site_distance = 0;                ///< half the smallest distance between two sites [A]
 };
 
-/// Maps ions to sites frame by frame. Exact under periodic boundaries: the previous site is tried first, and kept at once
-/// when the ion is within half the distance to that site's nearest neighbour (it is then provably nearest). Otherwise
-/// the neighbours t of the previous site s are tried by distance, until |x_t - x_s| >= |r - x_s| + |r - nearest so far|:
-/// by the triangle inequality none further away can be nearer. Of equally near sites the earlier one stays.
+/// Maps ions to sites frame by frame. Exact under periodic boundaries: the previous site is tried first, and
+/// kept at once when the ion is within half the distance to that site's nearest neighbour (it is then
+/// provably nearest). Otherwise the neighbours t of the previous site s are tried by distance,
+/// until |x_t - x_s| >= |r - x_s| + |r - nearest so far|: by the triangle inequality none further away can be
+/// nearer. Of equally near sites the earlier one stays.
 ///
-/// A site's state includes the image n of the simulated cell for which x_s + n^T A is nearest to the continuous position.
-/// Cost per ion and frame: O(1) while it rattles, O(neighbours) when it moves. Memory: O(events), O(n_sites) neighbour
-/// lists. Frames are collected and worked on in batches; threads split ions and the result does not depend on their number.
+/// A site's state includes the image n of the simulated cell for which x_s + n^T A is nearest to the
+/// continuous position. Cost per ion and frame: O(1) while it rattles, O(neighbours) when it moves. Memory:
+/// O(events), O(n_sites) neighbour lists. Frames are collected and worked on in batches; threads split ions
+/// and the result does not depend on their number.
 class SiteMapper {
-  public:
-    /// @throws DataError when a core radius of Assignment::core is too large, sites coincide, or there are no sites or ions
+public:
+    /// @throws DataError when a core radius of Assignment::core is too large, sites coincide, or there are no
+    /// sites or ions
     SiteMapper(const SiteSet& sites, AssignmentOptions options, std::size_t n_ions, double frame_interval);
     ~SiteMapper();
     SiteMapper(SiteMapper&&) noexcept;
     SiteMapper& operator=(SiteMapper&&) noexcept;
 
-    /// Positions of the ions in the next frame: Cartesian in the cell of the site set, continuous (unwrapped), drift-free [A].
+    /// Positions of the ions in the next frame: Cartesian in the cell of the site set, continuous
+    /// (unwrapped), drift-free [A].
     /// @throws DataError naming ion and frame when a position is not finite (that frame is then not counted)
     void add_frame(std::span<const Vec3> positions);
 
@@ -63,7 +70,7 @@ class SiteMapper {
     /// Diagnostics of all frames so far; call before finish().
     SiteDiagnostics diagnostics() const;
 
-  private:
+private:
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -19,8 +19,9 @@ struct SiteEvent {
 /// Where every ion was at every frame, as events: 20x smaller than frames, and all that later stages need.
 struct SiteTrajectory {
     std::int64_t n_frames = 0;
-    double frame_interval = 0;           ///< [ps]
-    std::vector<std::size_t> offsets{0}; ///< events of ion k: [offsets[k], offsets[k + 1]), by frame, the first at frame 0
+    double frame_interval = 0; ///< [ps]
+    /// Events of ion k: [offsets[k], offsets[k + 1]), by frame, the first at frame 0.
+    std::vector<std::size_t> offsets{0};
     std::vector<SiteEvent> events;
 
     std::size_t n_ions() const { return offsets.size() - 1; }
