@@ -3,7 +3,6 @@
 #include <limits>
 #include <map>
 #include <numeric>
-#include <optional>
 #include <tuple>
 
 #include <Eigen/LU>
@@ -44,7 +43,6 @@ struct Atoms {
 struct Candidate {
     IMat3 repetition;
     bool improper = false;
-    double strain = 0;
     Atoms framework;                   // in the simulated cell
     std::vector<std::size_t> one_cell; // framework atoms of the first copy of the structure
     std::vector<Vec3> site_fractional;
@@ -268,122 +266,143 @@ void check_input(const Structure& structure, const std::vector<std::string>& fra
                             species, fmt::join(distinct(structure.species), ", ")));
 }
 
-} // namespace
+/// What the atoms of structure and frame are there for.
+struct Roles {
+    std::vector<std::size_t> site_atoms, framework_atoms; // of the structure
+    Atoms framework;                                      // of the frame
+    std::vector<std::string> framework_species;
+    std::vector<Vec3> mobile;
+    bool registered() const { return framework.size() > 0 && !framework_atoms.empty(); }
+};
 
-SitePlacement place_sites(const Structure& structure, const Cell& cell,
-                          const std::vector<std::string>& frame_species,
-                          const std::vector<Vec3>& frame_positions, const std::vector<std::string>& mobile,
-                          const SiteOptions& options) {
-    const std::vector<std::string>& site_species = options.species.empty() ? mobile : options.species;
-    check_input(structure, frame_species, frame_positions, mobile, site_species);
-    SitePlacement placement;
-
-    std::vector<std::size_t> site_atoms, framework_atoms;
+Roles assign_roles(const Structure& structure, const std::vector<std::string>& frame_species,
+                   const std::vector<Vec3>& frame_positions, const std::vector<std::string>& mobile,
+                   const std::vector<std::string>& site_species) {
+    Roles roles;
     for (std::size_t a = 0; a < structure.size(); ++a) {
         if (contains(site_species, structure.species[a]))
-            site_atoms.push_back(a);
+            roles.site_atoms.push_back(a);
         else if (!contains(mobile, structure.species[a]))
-            framework_atoms.push_back(a);
+            roles.framework_atoms.push_back(a);
     }
-    std::vector<CellMatch> matches =
-        match_cells(structure.cell, cell, options.max_strain, options.repetition);
-    if (matches.empty()) throw no_fit(structure, cell, options);
-
-    // Kinds of framework atoms, as long as frame and crystal agree on how many there are of each.
-    Atoms frame;
-    std::vector<std::string> frame_kinds;
-    std::vector<Vec3> mobile_positions;
     for (std::size_t a = 0; a < frame_species.size(); ++a) {
         if (contains(mobile, frame_species[a])) {
-            mobile_positions.push_back(frame_positions[a]);
+            roles.mobile.push_back(frame_positions[a]);
         } else {
-            frame.position.push_back(frame_positions[a]);
-            frame_kinds.push_back(frame_species[a]);
+            roles.framework.position.push_back(frame_positions[a]);
+            roles.framework_species.push_back(frame_species[a]);
         }
     }
-    const bool registered = frame.size() > 0 && !framework_atoms.empty();
-    std::map<std::string, int> kind_of;
+    return roles;
+}
+
+std::size_t copies_in(const CellMatch& match) {
+    return static_cast<std::size_t>(match.repetition.cwiseAbs().colwise().sum().prod());
+}
+
+/// Only matches with one number of framework atoms: the right one if it occurs, else that of the best match.
+void keep_one_count(std::vector<CellMatch>& matches, const Roles& roles) {
+    std::size_t copies = copies_in(matches[0]);
+    for (const CellMatch& m : matches)
+        if (copies_in(m) * roles.framework_atoms.size() == roles.framework.size()) copies = copies_in(m);
+    matches.erase(std::remove_if(matches.begin(), matches.end(),
+                                 [&](const CellMatch& m) { return copies_in(m) != copies; }),
+                  matches.end());
+}
+
+/// A number for each framework species; none when frame and crystal disagree on which there are: all count as
+/// one then.
+std::map<std::string, int> framework_kinds(const Structure& structure, const Roles& roles, std::size_t copies,
+                                           std::vector<std::string>& warnings) {
+    const std::size_t expected = copies * roles.framework_atoms.size(), found = roles.framework.size();
+    if (found > expected)
+        throw InputError(
+            fmt::format("The site list does not fit the cell (the first frame has {} framework atoms, the "
+                        "tiled structure {}). Check the mobile species and the structure",
+                        found, expected));
     std::map<std::string, std::size_t> in_frame, in_structure;
-    if (registered) {
-        for (const std::string& species : frame_kinds) ++in_frame[species];
-        for (const std::size_t a : framework_atoms) ++in_structure[structure.species[a]];
-        const auto copies = [](const CellMatch& m) {
-            return static_cast<std::size_t>(m.repetition.cwiseAbs().colwise().sum().prod());
-        };
-        const auto right_count = [&](const CellMatch& m) {
-            return copies(m) * framework_atoms.size() == frame.size();
-        };
-        if (std::any_of(matches.begin(), matches.end(), right_count))
-            matches.erase(std::remove_if(matches.begin(), matches.end(),
-                                         [&](const CellMatch& m) { return !right_count(m); }),
-                          matches.end());
-        const std::size_t expected = copies(matches[0]) * framework_atoms.size();
-        if (frame.size() > expected)
-            throw InputError(fmt::format(
-                "The site list does not fit the cell (the first frame has {} framework atoms, the tiled "
-                "structure {}). Check the mobile species and the structure",
-                frame.size(), expected));
-        bool same_kinds = true;
-        for (const auto& [species, count] : in_frame)
-            same_kinds = same_kinds && in_structure.count(species) != 0 &&
-                         count <= copies(matches[0]) * in_structure[species];
-        if (!same_kinds)
-            placement.warnings.push_back("The framework of the first frame has other species than the "
-                                         "structure: it was registered without regard to "
-                                         "species. Check that the structure is the one that was simulated");
-        else if (frame.size() < expected)
-            placement.warnings.push_back(
-                fmt::format("The first frame has {} framework atoms, the tiled structure {}. "
-                            "Check that the structure is the one that was simulated",
-                            frame.size(), expected));
-        if (same_kinds)
-            for (const auto& [species, count] : in_structure)
-                kind_of.emplace(species, static_cast<int>(kind_of.size()));
-    }
-    const auto kind = [&](const std::string& species) {
-        const auto found = kind_of.find(species);
-        return found == kind_of.end() ? 0 : found->second;
-    };
-    for (const std::string& species : frame_kinds) frame.kind.push_back(kind(species));
-
-    std::vector<Candidate> candidates;
-    for (const CellMatch& match : matches) {
-        Candidate c;
-        c.repetition = match.repetition;
-        c.strain = match.strain;
-        c.improper = match.repetition.cast<double>().determinant() * structure.cell.vectors().determinant() *
-                         cell.vectors().determinant() <
-                     0;
-        const Mat3 to_large = match.repetition.cast<double>().inverse().transpose();
-        const std::vector<Vec3> cells = cells_inside(match.repetition);
-        for (std::size_t k = 0; k < cells.size(); ++k) {
-            for (const std::size_t a : framework_atoms) {
-                if (k == 0) c.one_cell.push_back(c.framework.size());
-                c.framework.position.push_back(
-                    cell.to_cartesian(to_large * structure.fractional[a] + cells[k]));
-                c.framework.kind.push_back(kind(structure.species[a]));
-            }
-            for (const std::size_t a : site_atoms) {
-                c.site_fractional.push_back(to_large * structure.fractional[a] + cells[k]);
-                c.site_atom.push_back(a);
-            }
+    for (const std::string& species : roles.framework_species) ++in_frame[species];
+    for (const std::size_t a : roles.framework_atoms) ++in_structure[structure.species[a]];
+    for (const auto& [species, count] : in_frame)
+        if (count > copies * in_structure[species]) {
+            warnings.push_back(
+                "The framework of the first frame has other species than the structure: it was registered "
+                "without regard to species. Check that the structure is the one that was simulated");
+            return {};
         }
-        candidates.push_back(std::move(c));
-    }
+    if (found < expected)
+        warnings.push_back(
+            fmt::format("The first frame has {} framework atoms, the tiled structure {}. Check that the "
+                        "structure is the one that was simulated",
+                        found, expected));
+    std::map<std::string, int> kinds;
+    for (const auto& [species, count] : in_structure) kinds.emplace(species, static_cast<int>(kinds.size()));
+    return kinds;
+}
 
+int kind_of(const std::map<std::string, int>& kinds, const std::string& species) {
+    const auto found = kinds.find(species);
+    return found == kinds.end() ? 0 : found->second;
+}
+
+Candidate orient(const Structure& structure, const Cell& cell, const Roles& roles,
+                 const std::map<std::string, int>& kinds, const CellMatch& match) {
+    Candidate c;
+    c.repetition = match.repetition;
+    const double handedness =
+        match.repetition.cast<double>().determinant() * structure.cell.vectors().determinant();
+    c.improper = handedness * cell.vectors().determinant() < 0;
+    const Mat3 to_large = match.repetition.cast<double>().inverse().transpose();
+    const std::vector<Vec3> cells = cells_inside(match.repetition);
+    for (std::size_t k = 0; k < cells.size(); ++k) {
+        for (const std::size_t a : roles.framework_atoms) {
+            if (k == 0) c.one_cell.push_back(c.framework.size());
+            c.framework.position.push_back(cell.to_cartesian(to_large * structure.fractional[a] + cells[k]));
+            c.framework.kind.push_back(kind_of(kinds, structure.species[a]));
+        }
+        for (const std::size_t a : roles.site_atoms) {
+            c.site_fractional.push_back(to_large * structure.fractional[a] + cells[k]);
+            c.site_atom.push_back(a);
+        }
+    }
+    return c;
+}
+
+/// Translations that leave the crystal as it is, in fractions of the simulated cell.
+std::vector<Vec3> translations_of(const Candidate& crystal, const SpaceGroup& group) {
+    const Mat3 to_large = crystal.repetition.cast<double>().inverse().transpose();
+    std::vector<Vec3> translations;
+    for (const Vec3& inside : cells_inside(crystal.repetition))
+        for (const Vec3& t : group.translations) translations.push_back(to_large * t + inside);
+    return translations;
+}
+
+/// The same placement with the smallest shift.
+Registration with_shortest_shift(const Cell& cell, const Atoms& frame, const Candidate& crystal,
+                                 const SpaceGroup& group, const Registration& r) {
+    Vec3 shortest = r.shift;
+    for (const Vec3& t : translations_of(crystal, group)) {
+        const Vec3 other = cell.minimum_image(r.shift + cell.to_cartesian(t));
+        if (other.norm() < shortest.norm() - 1e-6) shortest = other;
+    }
+    return refine(cell, frame, crystal.framework, r.candidate, shortest);
+}
+
+/// The orientation and shift that fit best; see place_sites for the order of preference.
+Registration best_registration(const Cell& cell, const Roles& roles, const std::vector<Candidate>& candidates,
+                               const SpaceGroup& group, std::vector<std::string>& warnings) {
     std::vector<Registration> tried;
     double best_score = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-        if (registered) {
-            for (const Vec3& shift : promising_shifts(cell, frame, candidates[i], best_score))
-                tried.push_back(refine(cell, frame, candidates[i].framework, i, shift));
+        if (roles.registered()) {
+            for (const Vec3& shift : promising_shifts(cell, roles.framework, candidates[i], best_score))
+                tried.push_back(refine(cell, roles.framework, candidates[i].framework, i, shift));
         } else {
             tried.emplace_back();
             tried.back().candidate = i;
             tried.back().rms = 0;
         }
     }
-    const auto rms = [](const Registration& r) { return r.rms; };
     const auto best_rms = [&](bool improper) {
         double best = std::numeric_limits<double>::infinity();
         for (const Registration& r : tried)
@@ -391,78 +410,49 @@ SitePlacement place_sites(const Structure& structure, const Cell& cell,
         return best;
     };
     const bool mirrored = best_rms(true) < 0.5 * best_rms(false) - nearly_zero;
-    tried.erase(
-        std::remove_if(tried.begin(), tried.end(),
-                       [&](const Registration& r) { return candidates[r.candidate].improper != mirrored; }),
-        tried.end());
-    if (mirrored)
-        placement.warnings.push_back(
-            "Only a mirror image of the structure fits the framework (an axis of the simulated cell "
-            "is reversed). Check the cell and the structure");
-    tried = smallest(tried, rms);
-    for (Registration& r : tried)
-        r.mobile_rms = rms_to_sites(cell, mobile_positions, r.shift, candidates[r.candidate]);
-    tried = smallest(tried, [](const Registration& r) { return r.mobile_rms; });
-
-    // Pure translations of the crystal: equal placements, and what the sites fold by.
-    const SpaceGroup group = find_space_group(structure, options.symmetry_tolerance);
-    const auto translations_in_cell = [&](const Candidate& c) {
-        const Mat3 to_large = c.repetition.cast<double>().inverse().transpose();
-        std::vector<Vec3> all;
-        for (const Vec3& inside : cells_inside(c.repetition))
-            for (const Vec3& t : group.translations) all.push_back(to_large * t + inside);
-        return all;
+    const auto other_hand = [&](const Registration& r) {
+        return candidates[r.candidate].improper != mirrored;
     };
-    std::optional<Registration> chosen;
-    for (Registration& r : tried) {
-        if (registered) {
-            Vec3 shortest = r.shift;
-            for (const Vec3& t : translations_in_cell(candidates[r.candidate])) {
-                const Vec3 other = cell.minimum_image(r.shift + cell.to_cartesian(t));
-                if (other.norm() < shortest.norm() - 1e-6) shortest = other;
-            }
-            r = refine(cell, frame, candidates[r.candidate].framework, r.candidate, shortest);
-        }
-        if (!chosen || (r.candidate == chosen->candidate && r.shift.norm() < chosen->shift.norm() - 1e-6))
-            chosen = r;
-    }
+    tried.erase(std::remove_if(tried.begin(), tried.end(), other_hand), tried.end());
+    if (mirrored)
+        warnings.push_back(
+            "Only a mirror image of the structure fits the framework (an axis of the simulated cell is "
+            "reversed). Check the cell and the structure");
 
-    const Candidate& crystal = candidates[chosen->candidate];
-    placement.offset = chosen->shift;
-    placement.framework_rms = chosen->rms;
-    if (registered) {
-        for (std::size_t f = 0; f < frame.size(); ++f) {
-            const Vec3 r = frame.position[f] + chosen->shift;
-            placement.framework.push_back(
-                r + cell.minimum_image(crystal.framework.position[chosen->match[f]] - r));
-        }
-        double neighbour = 0; // mean nearest-neighbour distance of the framework
-        for (const std::size_t a : crystal.one_cell) {
-            double nearest = std::numeric_limits<double>::infinity();
-            for (std::size_t b = 0; b < crystal.framework.size(); ++b)
-                if (a != b)
-                    nearest = std::min(nearest, cell.minimum_image(crystal.framework.position[a] -
-                                                                   crystal.framework.position[b])
-                                                    .norm());
-            neighbour += nearest / static_cast<double>(crystal.one_cell.size());
-        }
-        if (chosen->rms > 0.25 * neighbour)
-            placement.warnings.push_back(
-                fmt::format("The framework of the first frame lies {:.2f} A (rms) from the crystal, whose "
-                            "framework atoms are {:.2f} A apart: "
-                            "it hardly looks like this structure. Check structure and cell, or use averaged "
-                            "positions as sites",
-                            chosen->rms, neighbour));
-    } else {
-        placement.warnings.push_back(
-            "There is no framework to register the sites with: their origin is that of the structure "
-            "file. Check the distances of ions to sites");
-    }
-    if (mobile_positions.size() > crystal.site_fractional.size())
-        placement.warnings.push_back(
-            fmt::format("There are more mobile ions ({}) than sites ({}). Check the site species",
-                        mobile_positions.size(), crystal.site_fractional.size()));
+    tried = smallest(tried, [](const Registration& r) { return r.rms; });
+    for (Registration& r : tried)
+        r.mobile_rms = rms_to_sites(cell, roles.mobile, r.shift, candidates[r.candidate]);
+    tried = smallest(tried, [](const Registration& r) { return r.mobile_rms; });
+    if (!roles.registered()) return tried.front();
 
+    Registration chosen; // candidates stand in the order of preference
+    chosen.candidate = tried.front().candidate;
+    chosen.shift = Vec3::Constant(std::numeric_limits<double>::infinity());
+    for (const Registration& r : tried) {
+        if (r.candidate != chosen.candidate) continue;
+        Registration shortest = with_shortest_shift(cell, roles.framework, candidates[r.candidate], group, r);
+        if (shortest.shift.norm() < chosen.shift.norm()) chosen = std::move(shortest);
+    }
+    return chosen;
+}
+
+/// Mean distance of a framework atom of the crystal from the nearest other one.
+double neighbour_distance(const Cell& cell, const Candidate& crystal) {
+    double sum = 0;
+    for (const std::size_t a : crystal.one_cell) {
+        double nearest2 = std::numeric_limits<double>::infinity();
+        for (std::size_t b = 0; b < crystal.framework.size(); ++b)
+            if (a != b)
+                nearest2 = std::min(nearest2, cell.minimum_image(crystal.framework.position[a] -
+                                                                 crystal.framework.position[b])
+                                                  .squaredNorm());
+        sum += std::sqrt(nearest2);
+    }
+    return sum / static_cast<double>(crystal.one_cell.size());
+}
+
+SiteSet fold_crystal(const Structure& structure, const Cell& cell, const Candidate& crystal,
+                     const SpaceGroup& group, const SiteOptions& options) {
     std::vector<std::int32_t> orbit;
     std::vector<std::string> species;
     for (const std::size_t a : crystal.site_atom) {
@@ -472,7 +462,7 @@ SitePlacement place_sites(const Structure& structure, const Cell& cell,
     IMat3 supercell = IMat3::Identity();
     switch (options.folding) {
     case Folding::primitive:
-        supercell = detail::folded_axes(cell, translations_in_cell(crystal), options.symmetry_tolerance);
+        supercell = detail::folded_axes(cell, translations_of(crystal, group), options.symmetry_tolerance);
         break;
     case Folding::structure:
         supercell = crystal.repetition.cwiseAbs().rowwise().sum().asDiagonal();
@@ -480,9 +470,65 @@ SitePlacement place_sites(const Structure& structure, const Cell& cell,
     case Folding::none:
         break;
     }
-    placement.sites = detail::fold_onto(cell, crystal.site_fractional, orbit, species, supercell,
-                                        options.symmetry_tolerance);
-    placement.sites.space_group = fmt::format("{} ({})", group.symbol, group.number);
+    SiteSet sites = detail::fold_onto(cell, crystal.site_fractional, orbit, species, supercell,
+                                      options.symmetry_tolerance);
+    sites.space_group = fmt::format("{} ({})", group.symbol, group.number);
+    return sites;
+}
+
+} // namespace
+
+SitePlacement place_sites(const Structure& structure, const Cell& cell,
+                          const std::vector<std::string>& frame_species,
+                          const std::vector<Vec3>& frame_positions, const std::vector<std::string>& mobile,
+                          const SiteOptions& options) {
+    const std::vector<std::string>& site_species = options.species.empty() ? mobile : options.species;
+    check_input(structure, frame_species, frame_positions, mobile, site_species);
+    SitePlacement placement;
+    Roles roles = assign_roles(structure, frame_species, frame_positions, mobile, site_species);
+
+    std::vector<CellMatch> matches =
+        match_cells(structure.cell, cell, options.max_strain, options.repetition);
+    if (matches.empty()) throw no_fit(structure, cell, options);
+    std::map<std::string, int> kinds;
+    if (roles.registered()) {
+        keep_one_count(matches, roles);
+        kinds = framework_kinds(structure, roles, copies_in(matches[0]), placement.warnings);
+    }
+    for (const std::string& species : roles.framework_species)
+        roles.framework.kind.push_back(kind_of(kinds, species));
+    std::vector<Candidate> candidates;
+    for (const CellMatch& match : matches) candidates.push_back(orient(structure, cell, roles, kinds, match));
+
+    const SpaceGroup group = find_space_group(structure, options.symmetry_tolerance);
+    const Registration chosen = best_registration(cell, roles, candidates, group, placement.warnings);
+    const Candidate& crystal = candidates[chosen.candidate];
+    placement.offset = chosen.shift;
+    placement.framework_rms = chosen.rms;
+    placement.sites = fold_crystal(structure, cell, crystal, group, options);
+
+    if (roles.registered()) {
+        for (std::size_t f = 0; f < roles.framework.size(); ++f) {
+            const Vec3 r = roles.framework.position[f] + chosen.shift;
+            placement.framework.push_back(
+                r + cell.minimum_image(crystal.framework.position[chosen.match[f]] - r));
+        }
+        const double neighbour = neighbour_distance(cell, crystal);
+        if (chosen.rms > 0.25 * neighbour)
+            placement.warnings.push_back(fmt::format("The framework of the first frame lies {:.2f} A (rms) "
+                                                     "from the crystal, whose framework atoms are {:.2f} A "
+                                                     "apart: it hardly looks like this structure. Check "
+                                                     "structure and cell, or use averaged positions as sites",
+                                                     chosen.rms, neighbour));
+    } else {
+        placement.warnings.push_back(
+            "There is no framework to register the sites with: their origin is that of the "
+            "structure file. Check the distances of ions to sites");
+    }
+    if (roles.mobile.size() > placement.sites.size())
+        placement.warnings.push_back(
+            fmt::format("There are more mobile ions ({}) than sites ({}). Check the site species",
+                        roles.mobile.size(), placement.sites.size()));
     return placement;
 }
 

@@ -376,6 +376,42 @@ TEST_CASE("the wrong structure is refused or reported", "[sites][place]") {
     CHECK(placement.warnings[0].find("hardly looks like") != std::string::npos);
 }
 
+TEST_CASE("missing and foreign framework atoms are reported, surplus ones refused", "[sites][place]") {
+    const Structure li13 = read_test_poscar("Li13Si4");
+    const FirstFrame whole = as_frame(repeat(li13, IVec3(3, 2, 1)));
+    const std::size_t a = static_cast<std::size_t>(
+        std::find(whole.species.begin(), whole.species.end(), "Si") - whole.species.begin());
+
+    FirstFrame missing = whole;
+    missing.species.erase(missing.species.begin() + static_cast<std::ptrdiff_t>(a));
+    missing.positions.erase(missing.positions.begin() + static_cast<std::ptrdiff_t>(a));
+    for (Vec3& r : missing.positions) r += Vec3(0.4, -0.7, 0.2);
+    SitePlacement placement = place(li13, missing);
+    CHECK((placement.offset - Vec3(-0.4, 0.7, -0.2)).norm() < 1e-9);
+    CHECK(placement.framework.size() == 47);
+    REQUIRE(placement.warnings.size() == 1);
+    CHECK(placement.warnings[0].find("47 framework atoms, the tiled structure 48") != std::string::npos);
+
+    FirstFrame doped = whole;
+    doped.species[a] = "Ge";
+    placement = place(li13, doped);
+    CHECK(placement.framework_rms < 1e-9);
+    REQUIRE(placement.warnings.size() == 1);
+    CHECK(placement.warnings[0].find("other species") != std::string::npos);
+
+    FirstFrame surplus = whole;
+    surplus.species.push_back("Si");
+    surplus.positions.emplace_back(1, 1, 1);
+    CHECK_THROWS_AS(place(li13, surplus), InputError);
+
+    FirstFrame crowded = whole;
+    crowded.species.push_back("Li");
+    crowded.positions.emplace_back(1, 1, 1);
+    placement = place(li13, crowded);
+    REQUIRE(placement.warnings.size() == 1);
+    CHECK(placement.warnings[0].find("more mobile ions (157) than sites (156)") != std::string::npos);
+}
+
 TEST_CASE("without a framework the sites stand where the structure file puts them", "[sites][place]") {
     const Structure sites_only = select_species(read_test_poscar("Li15Si4"), {"Li"});
     FirstFrame frame = as_frame(sites_only);

@@ -24,10 +24,9 @@ struct AssignmentOptions {
 struct SiteDiagnostics {
     std::int64_t frames = 0;
     std::vector<double> occupancy; ///< mean number of ions (chosen method), per site of the simulated cell
-    double doubly_occupied_fraction =
-        0;                            ///< share of frames with two or more ions on some site (nearest rule)
-    double unassigned_fraction = 0;   ///< share of ion-frames with site none() (chosen method)
-    std::int64_t nearest_changes = 0; ///< changes of (site, image) by the nearest-site rule
+    double doubly_occupied_fraction = 0; ///< share of frames with 2 or more ions on some site (nearest rule)
+    double unassigned_fraction = 0;      ///< share of ion-frames with site none() (chosen method)
+    std::int64_t nearest_changes = 0;    ///< changes of (site, image) by the nearest-site rule
     std::int64_t core_hops = 0;       ///< hops by the core-set rule: a core entered other than the last one
     std::int64_t shortcut_misses = 0; ///< ion-frames whose previous site was not at once provably nearest
     /// Radius used per orbit [A]: the options'; for Assignment::nearest cut down to half the smallest
