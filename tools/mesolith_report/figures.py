@@ -374,7 +374,8 @@ def diffusivity_by_lag(run):
     caption = (
         "At a short lag the model takes each recrossing for an independent step and D comes out too high or"
         " too low; where the points stop moving and enter the blue band the model is Markovian for transport."
-        " Bars and band: one standard error."
+        " Bars and band: one standard error; both come from the same data, so their difference is known better"
+        " than the bars suggest."
     )
     return title, figure, caption
 

@@ -70,6 +70,39 @@ def check_axis(checks, title, results, D, error):
     checks.that(f"{title}: by more than 3 errors of the difference", margin > 3, f"{margin:.1f}")
 
 
+def check_pieces(checks, folder, D_long, pieces=6, lag=20):
+    """The long run cut in pieces: do they scatter as the error bar of each piece says?"""
+    D, errors = [], []
+    for k in range(pieces):
+        place = os.path.join(folder, f"piece{k}")
+        begin, end = 3480.0 * k / pieces, 3480.0 * (k + 1) / pieces
+        settings = dict(
+            trajectory__discard_ps=begin, trajectory__end_ps=end, msm__lag_times_ps=f"[{lag}]"
+        )
+        program.run("sites", LONG, place, **settings)
+        _, values, error, _ = diffusivity(program.Results(program.run("msm", LONG, place, **settings)))
+        D.append(values)
+        errors.append(error)
+    D, errors = np.array(D), np.array(errors)
+    scatter, bar = D.std(axis=0, ddof=1), np.sqrt((errors**2).mean(axis=0))
+    print(f"\n      {pieces} pieces of the long run, lag {lag} ps: mean D", D.mean(axis=0).round(4), end="")
+    print(", scatter", scatter.round(4), ", error bar of a piece", bar.round(4))
+    # a standard deviation of n values is known to 1/sqrt(2 (n - 1)); so is, about, that of a piece from its blocks
+    allowed = 4 / np.sqrt(2 * (pieces - 1))
+    ratio = scatter / bar
+    checks.that(
+        f"{pieces} pieces of the long run scatter as their error bars say",
+        np.all(np.abs(np.log(ratio)) < allowed),
+        "scatter / error bar = " + ", ".join(f"{x:.2f}" for x in ratio),
+    )
+    z = (D.mean(axis=0) - D_long) / (bar / np.sqrt(pieces))
+    checks.that(
+        "their mean D is that of the whole run within 3 errors",
+        np.all(np.abs(z) < 3),
+        "z = " + ", ".join(f"{x:+.1f}" for x in z),
+    )
+
+
 def main(folder):
     checks = cc.Checks()
 
@@ -142,6 +175,8 @@ def main(folder):
         checks.near("long run: D from the MSD between 5 and 20 ps", own, LONG_SLOPE, relative=0.02)
     D_long, error_long, _ = describe("long run", long)
     check_axis(checks, "long run", long, D_long, error_long)
+
+    check_pieces(checks, folder, D_long)
 
     z = (D_short - D_long) / np.hypot(error_short, error_long)
     checks.that(
