@@ -69,7 +69,7 @@ std::string why() {
 }
 
 /// After a failed write the library can neither write nor forget what it holds, and crashes when it tries
-/// again at the end of the program. What is left goes to /dev/null instead, and the file counts as broken.
+/// again at the end of the program. What is left goes to /dev/null instead, and the file has failed.
 void divert(Hdf5FileState& file, std::string reason) {
     file.failure = std::move(reason);
     void* descriptor = nullptr;

@@ -1,6 +1,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <iostream>
 #include <numeric>
 
 #include <fcntl.h>
@@ -28,6 +29,8 @@ std::string read_bytes(const std::string& path) {
 /// What a child process writes to standard error while it runs f.
 template <class F>
 std::string errors_of_child(const std::string& capture, F&& f) {
+    std::cout.flush();
+    std::fflush(stdout);
     const pid_t child = fork();
     if (child == 0) {
         const int log = ::open(capture.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
