@@ -246,7 +246,8 @@ std::vector<Mat3> exact_msd(const Kernel& kernel, const std::vector<std::int64_t
         throw DataError("steps of an exact MSD must be ascending and not negative");
     WalkerMoments walkers(kernel.stationary);
     std::int64_t now = 0;
-    if (kernel.n_sites() > dense_limit) {
+    constexpr std::int64_t few_steps = 64; // below it stepping costs less than squaring dense moments
+    if (kernel.n_sites() > dense_limit || steps.back() <= few_steps) {
         for (const std::int64_t target : steps) {
             for (; now < target; ++now) walkers.advance(kernel);
             result.push_back(walkers.msd());

@@ -94,6 +94,10 @@ void write_lag(Hdf5Group& lag, const LagResult& r) {
     d.write("samples", r.samples, about(per_time, "resampled D_xx, D_yy, D_zz"));
     write_vec3(d, "drift", r.transport.drift, "angstrom/ps", "mean velocity");
     write_vec3(d, "hops", r.hops, "", "independent hops behind D_xx, D_yy, D_zz");
+    write_vec3(d, "model_slope", r.model_slope, per_time,
+               "slope / 2 of the model's MSD between the times of window_ps");
+    write_vec3(d, "msd_slope", r.msd_slope, per_time, "the same of the trajectory");
+    d.set_attribute("window_ps", std::vector<double>{r.window_begin, r.window_end});
     d.set_attribute("z_msd", r.z_msd);
     d.set_attribute("agrees", r.agrees ? 1 : 0);
     write_classes(lag, r);
@@ -253,6 +257,10 @@ MarkovHeadline read_headline(const Hdf5Group& root) {
         l.diffusivity = d.read_matrix("D");
         l.error = d.read_matrix("error");
         l.hops = read_vec3(d, "hops");
+        l.model_slope = read_vec3(d, "model_slope");
+        l.msd_slope = read_vec3(d, "msd_slope");
+        const auto window = d.attribute_values<double>("window_ps");
+        if (window.size() == 2) l.window_begin = window[0], l.window_end = window[1];
         const auto z = d.attribute_values<double>("z_msd");
         if (z.size() == 3) l.z_msd = Vec3(z[0], z[1], z[2]);
         l.agrees = d.attribute<int>("agrees") != 0;

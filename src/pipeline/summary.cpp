@@ -175,26 +175,36 @@ std::string to_text(const RunSummary& s) {
         for (int a = 0; a < 3; ++a)
             for (int b = a; b < 3; ++b) {
                 const double value = lag.diffusivity(a, b), error = lag.error(a, b);
-                const std::string hops = a == b ? fmt::format("{:.0f}", lag.hops[a]) : "";
-                out += fmt::format("  D_{}{}   {:>24} {:>30} {:>14}\n", axes[a], axes[b],
-                                   with_error(value, error), with_error(value * si, error * si), hops);
+                const std::string hops = a == b ? fmt::format(" {:>14.0f}", lag.hops[a]) : "";
+                out += fmt::format("  D_{}{}   {:>24} {:>30}{}\n", axes[a], axes[b], with_error(value, error),
+                                   with_error(value * si, error * si), hops);
             }
         const Vec3 D = lag.diffusivity.diagonal();
         const double error = mean_error(lag.error.diagonal());
         out += fmt::format("  mean   {:>24} {:>30}\n", with_error(D.mean(), error),
                            with_error(D.mean() * si, error * si));
-        out += fmt::format("\nD by lag [Å²/ps], and from the slope of the MSD between {:g} and {:g} ps\n",
+        out += fmt::format("\nD by lag [Å²/ps], and the slope of the MSD between {:g} and {:g} ps\n",
                            m.fit_begin, m.fit_end);
         for (const LagHeadline& l : m.lags) {
             out += fmt::format("  {:>5} ps", fmt::format("{:g}", l.lag_time));
             for (int a = 0; a < 3; ++a)
                 out += fmt::format(" {:>22}", with_error(l.diffusivity(a, a), l.error(a, a)));
-            out += l.agrees ? "  agrees with the MSD\n" : "\n";
+            out += "\n";
         }
         out += fmt::format("  {:8}", "MSD");
         for (int a = 0; a < 3; ++a)
             out += fmt::format(" {:>22}", with_error(m.slope.diffusivity[a], m.slope.error[a]));
-        out += fmt::format("\n  {}\n", m.agreement_sentence);
+        out += "\n\nGrowth of the MSD, slope / 2 [Å²/ps]: model against trajectory, in standard errors of "
+               "the difference\n";
+        for (const LagHeadline& l : m.lags) {
+            out += fmt::format("  {:>5} ps ", fmt::format("{:g}", l.lag_time));
+            for (int a = 0; a < 3; ++a)
+                out +=
+                    fmt::format(" {:>9.4g} {:>9.4g} {:>+5.1f}", l.model_slope[a], l.msd_slope[a], l.z_msd[a]);
+            out += fmt::format("  {:g} to {:g} ps{}\n", l.window_begin, l.window_end,
+                               l.agrees ? ", agrees" : "");
+        }
+        out += fmt::format("  {}\n", m.agreement_sentence);
     }
     if (s.walkers) {
         const WalkerHeadline& w = *s.walkers;

@@ -1,11 +1,14 @@
 #pragma once
 // Trajectories whose kernel is known: independent walkers on a tiled crystal.
 #include <cmath>
+#include <random>
 #include <vector>
 
 #include "mesolith/core/random.hpp"
 #include "mesolith/msm/kernel.hpp"
 #include "mesolith/sites/site_trajectory.hpp"
+
+#include "support/kernels.hpp"
 
 namespace mesolith::test {
 
@@ -28,6 +31,40 @@ inline SiteSet tile(const SiteBasis& basis, const IVec3& n) {
                     sites.offset.push_back(c - sites.supercell.transpose() * shift.cast<int>());
                 }
     return sites;
+}
+
+/// 26 sites about 3 A apart, in a skewed cell: 26 places of a 3 x 3 x 3 grid (the 27th holds the framework),
+/// hops between neighbours with flows over some decades, detailed balance, a stationary distribution that is
+/// not uniform.
+inline Vec3 grid_place(int i) { return Vec3((i / 9 + 0.1) / 3, (i / 3 % 3 + 0.1) / 3, (i % 3 + 0.1) / 3); }
+
+inline Kernel grid_crystal(std::uint64_t seed, double lag_time = 2, double decades = 2) {
+    std::mt19937_64 random(seed);
+    std::uniform_real_distribution<double> unit(0, 1);
+    SiteBasis basis;
+    basis.cell = Cell((Mat3() << 9, 0, 0, 1.5, 9.5, 0, 0, -1, 10).finished());
+    std::vector<double> pi;
+    double sum = 0;
+    for (int i = 0; i < 26; ++i) {
+        basis.positions.push_back(basis.cell.to_cartesian(grid_place(i)));
+        pi.push_back(0.3 + unit(random));
+        sum += pi.back();
+    }
+    for (double& p : pi) p /= sum;
+    Flows flows;
+    for (int j = 0; j < 26; ++j)
+        for (int axis = 0; axis < 3; ++axis) {
+            IVec3 place(j / 9, j / 3 % 3, j % 3), R = IVec3::Zero();
+            if (++place[axis] == 3) place[axis] = 0, R[axis] = 1;
+            const int i = place[0] * 9 + place[1] * 3 + place[2];
+            if (i == 26) continue;
+            const Transition move{j, i, R};
+            flows[move] = flows[move.reversed()] = std::pow(10.0, -decades * unit(random));
+        }
+    scale_flows(flows, pi, 0.6);
+    Kernel kernel = kernel_from_flows(basis, pi, flows, lag_time);
+    kernel.reversible = true;
+    return kernel;
 }
 
 /// A place in the infinite crystal: basis site and folded cell.

@@ -34,8 +34,7 @@ struct AnalysisOptions {
     std::vector<std::int64_t> chain_lengths = {2, 4, 8, 16}; ///< n of the Chapman-Kolmogorov test
     std::size_t n_timescales = 8;
     std::uint64_t seed = 1;
-    double agreement_sigmas =
-        2; ///< |D_model - D_msd| below this many errors of the difference counts as agreement
+    double agreement_sigmas = 2; ///< |z_msd| up to this counts as agreement
     double timescale_warn = 2,
            timescale_fail = 4; ///< drift of the slowest internal timescale from chosen to next lag, in errors
     double ck_warn = 1, ck_fail = 2;   ///< largest err(n) over the 95 % noise floor
@@ -53,7 +52,12 @@ struct LagResult {
     Vec3 hops = Vec3::Zero();  ///< independent hops behind D_xx, D_yy, D_zz
     std::vector<Mode> modes;   ///< all wave vectors of the simulated cell, by falling modulus
     std::vector<Estimate> internal_timescales, supercell_timescales; ///< slowest first [ps]
-    Vec3 z_msd = Vec3::Zero(); ///< (D - D_msd) / error of the difference, per axis
+    /// Growth of the MSD between two times that are multiples of the lag, over twice the time, in the model
+    /// and in the trajectory: alike when the model is right, also where neither has reached its long-time
+    /// slope yet [A^2/ps].
+    double window_begin = 0, window_end = 0; ///< [ps]
+    Vec3 model_slope = Vec3::Zero(), msd_slope = Vec3::Zero();
+    Vec3 z_msd = Vec3::Zero(); ///< (model_slope - msd_slope) / error of the difference, per axis
     bool agrees = false;       ///< all |z_msd| within agreement_sigmas
 };
 

@@ -31,6 +31,8 @@ struct LagHeadline {
     double lag_time = 0;                                   ///< [ps]
     Mat3 diffusivity = Mat3::Zero(), error = Mat3::Zero(); ///< [A^2/ps]
     Vec3 hops = Vec3::Zero(), z_msd = Vec3::Zero();
+    double window_begin = 0, window_end = 0;                   ///< [ps]
+    Vec3 model_slope = Vec3::Zero(), msd_slope = Vec3::Zero(); ///< [A^2/ps]
     bool agrees = false;
 };
 
