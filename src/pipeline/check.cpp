@@ -47,7 +47,7 @@ struct Cost {
 /// Map frames for half a second and scale up.
 Cost time_mapping(OpenTrajectory& trajectory, const SiteSet& sites, const Config& config) {
     const std::size_t n_ions = trajectory.frames.mobile_atoms().size();
-    SiteMapper mapper(sites, assignment_options(config), n_ions, trajectory.used_interval());
+    SiteMapper mapper = make_mapper(sites, config, n_ions, trajectory.used_interval());
     const auto lags = raw_msd_lags(config, trajectory.used_interval());
     MsdAccumulator msd(lags, n_ions, trajectory.used_interval());
     Frame frame;

@@ -57,6 +57,10 @@ SiteOptions site_options(const Config& config) {
     return o;
 }
 
+AssignmentOptions assignment_options(const Config& config) {
+    return {config.sites.assignment, config.sites.core_radius, config.sites.core_radius_per_orbit};
+}
+
 SitePlacement place_on(const Structure& structure, const OpenTrajectory& trajectory, const Config& config,
                        const SiteOptions& options) {
     const Frame& first = trajectory.frames.first_frame();
@@ -172,8 +176,12 @@ SitePlacement SiteDefinition::placement_of(const OpenTrajectory& trajectory) con
     return place_on(placed_crystal(stored, config_.ions.mobile.front()), trajectory, config_, as_it_is);
 }
 
-AssignmentOptions assignment_options(const Config& config) {
-    return {config.sites.assignment, config.sites.core_radius, config.sites.core_radius_per_orbit};
+SiteMapper make_mapper(const SiteSet& sites, const Config& config, std::size_t n_ions, double used_interval) {
+    try {
+        return SiteMapper(sites, assignment_options(config), n_ions, used_interval);
+    } catch (const DataError& error) {
+        throw InputError(fmt::format("[sites] does not fit the crystal: {}", error.what()));
+    }
 }
 
 std::vector<std::int64_t> raw_msd_lags(const Config& config, double interval) {

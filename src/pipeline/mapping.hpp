@@ -61,7 +61,8 @@ private:
     SitePlacement averaged_;
 };
 
-AssignmentOptions assignment_options(const Config& config);
+/// @throws InputError when a core radius does not fit the sites
+SiteMapper make_mapper(const SiteSet& sites, const Config& config, std::size_t n_ions, double used_interval);
 
 /// Lags of the MSD that the mapping pass measures, in used frames.
 std::vector<std::int64_t> raw_msd_lags(const Config& config, double used_interval);

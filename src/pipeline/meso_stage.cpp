@@ -76,20 +76,43 @@ std::vector<Vec3> diagonals(const std::vector<Mat3>& tensors) {
 
 std::vector<double> list_of(const Vec3& v) { return {v[0], v[1], v[2]}; }
 
-void run_walkers(Hdf5File& file, const Kernel& kernel, const Config& config,
-                 std::vector<std::string>& warnings) {
-    const MesoOptions options = walker_options(config);
+/// A walker run and what it is compared with.
+struct WalkerRun {
+    WalkerResult walkers;
+    Mat3 exact = Mat3::Zero(); // D of the kernel [A^2/ps]
+    std::vector<Mat3> exact_msd;
+    double seconds = 0;
+
+    Vec3 z() const { // D against the exact one
+        const Vec3 difference = (walkers.diffusivity - exact).diagonal();
+        Vec3 z = Vec3::Zero();
+        for (int a = 0; a < 3; ++a)
+            if (difference[a] != 0) z[a] = difference[a] / walkers.diffusivity_error(a, a);
+        return z;
+    }
+};
+
+WalkerRun run_walkers(const Kernel& kernel, const MesoOptions& options) {
     const Stopwatch watch;
     StageProgress progress("walkers");
-    const WalkerResult r = simulate_walkers(kernel, options, shown(progress));
+    WalkerRun run;
+    run.walkers = simulate_walkers(kernel, options, shown(progress));
     progress.finish();
-    const double seconds = watch.seconds();
-    const Mat3 exact = exact_transport(kernel).diffusivity;
-    if (options.start != WalkerStart::stationary)
-        warn(warnings,
-             "walkers do not start from the stationary distribution: their MSD differs from the exact one at "
-             "first, and D differs where sites do not exchange ions");
+    run.exact = exact_transport(kernel).diffusivity;
+    run.exact_msd = exact_msd(kernel, run.walkers.steps);
+    run.seconds = watch.seconds();
+    const WalkerResult& r = run.walkers;
+    const Vec3 z = run.z();
+    spdlog::info("meso: {} walkers on {} x {} x {} cells, {:.3g} hops in {:.1f} s; D is {:.1f}, {:.1f}, "
+                 "{:.1f} standard "
+                 "errors from the exact one",
+                 r.n_walkers, r.lattice.cells[0], r.lattice.cells[1], r.lattice.cells[2], r.hops(),
+                 run.seconds, z[0], z[1], z[2]);
+    return run;
+}
 
+void write(Hdf5File& file, const WalkerRun& run, WalkerStart start) {
+    const WalkerResult& r = run.walkers;
     Hdf5Group lattice = file.create_group("lattice");
     lattice.set_attribute("cells", r.lattice.cells);
     lattice.set_attribute("size", r.lattice.edge_lengths());
@@ -97,30 +120,20 @@ void run_walkers(Hdf5File& file, const Kernel& kernel, const Config& config,
     Hdf5Group g = file.create_group("walkers");
     g.set_attribute("n_walkers", r.n_walkers);
     g.set_attribute("lag_time", r.lag_time);
-    g.set_attribute("start", start_names[static_cast<int>(options.start)]);
-    g.set_attribute("seconds", seconds);
-    g.set_attribute("hops_per_second", r.hops() / std::max(seconds, 1e-9));
+    g.set_attribute("start", start_names[static_cast<int>(start)]);
+    g.set_attribute("seconds", run.seconds);
+    g.set_attribute("hops_per_second", r.hops() / std::max(run.seconds, 1e-9));
     const Hdf5Shape tensors{r.time_ps.size(), 3, 3};
     g.write("time", r.time_ps, {}, about("ps", ""));
     g.write("msd", flat(r.msd), tensors, about("angstrom^2", "MSD tensor"));
     g.write("msd_error", flat(r.msd_error), tensors, about("angstrom^2", "standard error"));
-    g.write("exact_msd", flat(exact_msd(kernel, r.steps)), tensors,
+    g.write("exact_msd", flat(run.exact_msd), tensors,
             about("angstrom^2", "from the moments of the kernel, stationary start"));
     Hdf5Group d = g.create_group("diffusivity");
-    const Vec3 D = r.diffusivity.diagonal(), error = r.diffusivity_error.diagonal();
-    const Vec3 difference = D - exact.diagonal();
-    Vec3 z = Vec3::Zero();
-    for (int a = 0; a < 3; ++a)
-        if (difference[a] != 0) z[a] = difference[a] / error[a];
-    d.write("D", list_of(D), {}, about("angstrom^2/ps", "slope of the MSD / 2"));
-    d.write("error", list_of(error), {}, about("angstrom^2/ps", "standard error"));
-    d.write("exact", list_of(exact.diagonal()), {}, about("angstrom^2/ps", "of the kernel"));
-    d.write("z", list_of(z), {}, about("", "(D - exact) / error"));
-    spdlog::info("meso: {} walkers on {} x {} x {} cells, {:.3g} hops in {:.1f} s; D is {:.1f}, {:.1f}, "
-                 "{:.1f} standard "
-                 "errors from the exact one",
-                 r.n_walkers, r.lattice.cells[0], r.lattice.cells[1], r.lattice.cells[2], r.hops(), seconds,
-                 z[0], z[1], z[2]);
+    d.write("D", list_of(r.diffusivity.diagonal()), {}, about("angstrom^2/ps", "slope of the MSD / 2"));
+    d.write("error", list_of(r.diffusivity_error.diagonal()), {}, about("angstrom^2/ps", "standard error"));
+    d.write("exact", list_of(run.exact.diagonal()), {}, about("angstrom^2/ps", "of the kernel"));
+    d.write("z", list_of(run.z()), {}, about("", "(D - exact) / error"));
 }
 
 /// F_s(k, n) from fields that start from pi_j exp(+i k.b_j) in cell 0, real and imaginary part one after the
@@ -153,52 +166,60 @@ std::vector<double> field_scattering(const Lattice& lattice, const Vec3& kappa,
     return real;
 }
 
-void run_field(Hdf5File& file, const Kernel& kernel, const Config& config,
-               std::vector<std::string>& warnings) {
-    const FieldOptions options = field_options(*config.meso);
-    if (options.cells.minCoeff() == 0 || options.n_steps < 2) return;
+/// A field run and what it is compared with.
+struct FieldRun {
+    FieldResult field;
+    std::vector<Mat3> exact_msd;
+    std::vector<Vec3> kappa;
+    std::vector<double> scattering, exact_scattering; // [step][kappa]
+    double seconds = 0;
+};
+
+FieldRun run_field(const Kernel& kernel, const FieldOptions& options) {
     const Stopwatch watch;
     StageProgress progress("field");
-    const FieldResult r = simulate_field(kernel, options, shown(progress, 0, 0.4));
-    std::vector<Vec3> kappa; // the longest waves that fit the lattice
-    for (int a = 0; a < 3; ++a)
-        if (options.cells[a] > 1) kappa.push_back(Vec3::Unit(a) / options.cells[a]);
-    std::vector<double> scattering(r.steps.size() * kappa.size()), expected = scattering;
+    FieldRun run;
+    run.field = simulate_field(kernel, options, shown(progress, 0, 0.4));
+    const std::vector<std::int64_t>& steps = run.field.steps;
+    run.exact_msd = exact_msd(kernel, steps);
+    for (int a = 0; a < 3; ++a) // the longest waves that fit the lattice
+        if (options.cells[a] > 1) run.kappa.push_back(Vec3::Unit(a) / options.cells[a]);
+    const std::size_t n = run.kappa.size();
+    run.scattering.resize(steps.size() * n);
+    run.exact_scattering.resize(steps.size() * n);
     const auto part = [&](std::size_t q) {
-        return 0.4 + 0.6 * static_cast<double>(q) / static_cast<double>(kappa.size());
+        return 0.4 + 0.6 * static_cast<double>(q) / static_cast<double>(n);
     };
-    for (std::size_t q = 0; q < kappa.size(); ++q) {
+    for (std::size_t q = 0; q < n; ++q) {
         const std::vector<double> seen =
-            field_scattering(r.lattice, kappa[q], r.steps, shown(progress, part(q), part(q + 1)));
-        const auto exact = intermediate_scattering(kernel, kappa[q], r.steps);
-        for (std::size_t s = 0; s < r.steps.size(); ++s) {
-            scattering[s * kappa.size() + q] = seen[s];
-            expected[s * kappa.size() + q] = exact[s].real();
+            field_scattering(run.field.lattice, run.kappa[q], steps, shown(progress, part(q), part(q + 1)));
+        const auto exact = intermediate_scattering(kernel, run.kappa[q], steps);
+        for (std::size_t s = 0; s < steps.size(); ++s) {
+            run.scattering[s * n + q] = seen[s];
+            run.exact_scattering[s * n + q] = exact[s].real();
         }
     }
     progress.finish();
-    if (!r.wrapped.empty() && r.wrapped.back() > 1e-3)
-        warn(warnings,
-             fmt::format(
-                 "the field reaches around its lattice of {} x {} x {} cells (up to {:.1g} of it): its "
-                 "MSD is too small at the end. Use more field_cells or fewer field_steps",
-                 options.cells[0], options.cells[1], options.cells[2], r.wrapped.back()));
+    run.seconds = watch.seconds();
+    return run;
+}
 
+void write(Hdf5File& file, const FieldRun& run, const FieldOptions& options) {
+    const FieldResult& r = run.field;
     Hdf5Group g = file.create_group("field");
     g.set_attribute("cells", options.cells);
     g.set_attribute("steps", options.n_steps);
     g.set_attribute("mass_error", *std::max_element(r.mass_error.begin(), r.mass_error.end()));
-    g.set_attribute("seconds", watch.seconds());
+    g.set_attribute("seconds", run.seconds);
     g.write("time", r.time_ps, {}, about("ps", ""));
     g.write("msd", diagonals(r.msd), about("angstrom^2", "of the field, per axis"));
-    g.write("exact_msd", diagonals(exact_msd(kernel, r.steps)),
-            about("angstrom^2", "from the moments of the kernel"));
+    g.write("exact_msd", diagonals(run.exact_msd), about("angstrom^2", "from the moments of the kernel"));
     g.write("wrapped", r.wrapped, {},
             about("", "upper bound of the probability to have gone around the lattice"));
-    const Hdf5Shape waves{r.steps.size(), kappa.size()};
-    g.write("kappa", kappa, about("", "wave vectors in reciprocal vectors of the folded cell"));
-    g.write("scattering", scattering, waves, about("", "real part of F_s(k, t) from the field"));
-    g.write("exact_scattering", expected, waves, about("", "of the Bloch matrix"));
+    const Hdf5Shape waves{r.steps.size(), run.kappa.size()};
+    g.write("kappa", run.kappa, about("", "wave vectors in reciprocal vectors of the folded cell"));
+    g.write("scattering", run.scattering, waves, about("", "real part of F_s(k, t) from the field"));
+    g.write("exact_scattering", run.exact_scattering, waves, about("", "of the Bloch matrix"));
 }
 
 void expect_memory(const Config& config, const Kernel& kernel) {
@@ -232,10 +253,26 @@ StageOutcome run_meso(const Config& config) {
                                      kernel.n_sites() - 1, config.meso->start_site));
     expect_memory(config, kernel);
     spdlog::info("meso: kernel of {} sites at a lag of {:g} ps", kernel.n_sites(), kernel.lag_time);
+    if (config.meso->start != WalkerStart::stationary)
+        warn(provenance.warnings,
+             "walkers do not start from the stationary distribution: their MSD differs from the exact "
+             "one at first, and D differs where sites do not exchange ions");
+    const WalkerRun walkers = run_walkers(kernel, walker_options(config));
+    const FieldOptions field_section = field_options(*config.meso);
+    std::optional<FieldRun> field;
+    if (field_section.cells.minCoeff() > 0 && field_section.n_steps > 1)
+        field = run_field(kernel, field_section);
+    if (field && field->field.wrapped.back() > 1e-3)
+        warn(provenance.warnings, fmt::format("the field reaches around its lattice of {} x {} x {} cells "
+                                              "(up to {:.1g} of it): its MSD is too "
+                                              "small at the end. Use more field_cells or fewer field_steps",
+                                              field_section.cells[0], field_section.cells[1],
+                                              field_section.cells[2], field->field.wrapped.back()));
+
     Hdf5File file = Hdf5File::create(files.meso);
-    run_walkers(file, kernel, config, provenance.warnings);
-    run_field(file, kernel, config, provenance.warnings);
     write(file, provenance);
+    write(file, walkers, config.meso->start);
+    if (field) write(file, *field, field_section);
     file.commit();
     spdlog::info("meso: wrote {}", files.meso);
     return StageOutcome::done;

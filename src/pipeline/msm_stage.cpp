@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 
@@ -98,7 +99,16 @@ Recrossings count_all_recrossings(const std::vector<SiteTrajectory>& trajectorie
     return all;
 }
 
-void expect_lags_shorter_than_data(const MarkovSection& m, const std::vector<SiteTrajectory>& trajectories) {
+void expect_lags_fit_the_data(const MarkovSection& m, const std::vector<SiteTrajectory>& trajectories) {
+    const double interval = trajectories.front().frame_interval;
+    for (const double lag : m.lag_times) {
+        const double frames = std::round(lag / interval);
+        if (frames < 1 || std::abs(frames * interval - lag) > 1e-3 * lag)
+            throw InputError(fmt::format(
+                "msm.lag_times_ps: {:g} ps is not a whole number of used frames of {:g} ps. Choose "
+                "multiples",
+                lag, interval));
+    }
     double longest = 0;
     for (const SiteTrajectory& t : trajectories) longest = std::max(longest, t.duration());
     if (m.lag_times.back() >= longest)
@@ -137,7 +147,7 @@ StageOutcome run_msm(const Config& config) {
     }
     if (trajectories.empty())
         throw FileError(files.sites + ": holds no trajectory. Run `mesolith sites` again");
-    expect_lags_shorter_than_data(config.msm, trajectories);
+    expect_lags_fit_the_data(config.msm, trajectories);
 
     spdlog::info("msm: {} sites, lags of {:g} to {:g} ps, {} resamplings", result.sites.sites.basis.size(),
                  config.msm.lag_times.front(), config.msm.lag_times.back(), config.msm.bootstrap_samples);

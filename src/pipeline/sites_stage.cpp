@@ -21,7 +21,7 @@ StoredTrajectory map_ions(OpenTrajectory& trajectory, const SiteSet& sites, cons
                           const Config& config) {
     const double interval = trajectory.used_interval();
     const std::size_t n_ions = trajectory.frames.mobile_atoms().size();
-    SiteMapper mapper(sites, assignment_options(config), n_ions, interval);
+    SiteMapper mapper = make_mapper(sites, config, n_ions, interval);
     MsdAccumulator msd(raw_msd_lags(config, interval), n_ions, interval);
     trajectory.frames.set_offset(offset);
     std::vector<Vec3> ions;

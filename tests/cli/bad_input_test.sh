@@ -32,8 +32,8 @@ expect 2 'cell_file' sites $in --set trajectory.file=plain.xyz
 printf '5 0 0\n0 6 0\n0 0 6\n' >data/cell
 expect 2 'does not fit the cell' sites $in --set trajectory.file=plain.xyz --set trajectory.cell_file=cell
 expect 2 'msm.stationary: expected 1 numbers' msm $in --set 'msm.stationary=[1,2]'
-expect 2 'msm.lag_times_ps|whole number of frames' msm $in --set 'msm.lag_times_ps=[0.55]'
-expect 2 'core' sites $in --set sites.assignment=core --set sites.core_radius_angstrom=2
+expect 2 'msm.lag_times_ps: 0.55 ps is not a whole number' msm $in --set 'msm.lag_times_ps=[0.55]'
+expect 2 '\[sites\] does not fit the crystal: The core radius' sites $in --set sites.assignment=core --set sites.core_radius_angstrom=2
 expect 2 'meso.start_site: expected a site from 0 to 0, got 7' meso $in --set meso.start=site --set meso.start_site=7
 expect 2 'GB of memory' meso $in --set 'meso.field_cells=[4000,4000,4000]'
 
@@ -42,7 +42,7 @@ sed 's/lag_times_ps/lagtimes_ps/; s/"cells"/"miles"/; s/discard_ps = 1/discard_p
 expect 2 'misspelt.toml:[0-9]+:1: msm.lagtimes_ps: unknown key, did you mean "lag_times_ps"' run data/misspelt.toml
 [ "$(grep -c '^data/misspelt.toml:' err.txt)" -eq 3 ] || fail "not all problems were told: $(cat err.txt)"
 expect 2 '3 problems in the input' run data/misspelt.toml
-expect 2 'no such file' run nothing.toml
+expect 2 'nothing.toml: cannot be opened' run nothing.toml
 expect 2 'got a folder' run data
 expect 2 "md.xyz:[0-9]+:[0-9]+: expected TOML" run data/md.xyz
 
@@ -57,7 +57,7 @@ cp -r runs/cubic broken2
 truncate -s $(($(stat -c %s broken2/msm.h5) / 2)) broken2/msm.h5
 expect 1 'broken2/msm.h5: ' meso $in --set 'run.output="broken2"'
 expect 0 'broken2/msm.h5 is made again' run $in --set 'run.output="broken2"'
-expect 2 'no such file' info nothing.h5
+expect 2 'nothing.h5: cannot be opened' info nothing.h5
 
 # Output that cannot be written: a file in the way, a file that may not grow (as on a full disk).
 : >in_the_way
