@@ -540,11 +540,11 @@ void collect_warnings(const Context& context, MarkovAnalysis& analysis) {
             classes, chosen.kernel.lag_time, idle));
     std::int64_t windows = 0;
     for (const std::int64_t n : chosen.counts.total) windows += n;
-    if (chosen.counts.skipped_windows > 0)
+    const double skipped = static_cast<double>(chosen.counts.skipped_windows) /
+                           static_cast<double>(windows + chosen.counts.skipped_windows);
+    if (skipped > 0.01)
         analysis.warnings.push_back(
-            fmt::format("{:.2g} % of the windows start or end unassigned and were left out",
-                        100.0 * static_cast<double>(chosen.counts.skipped_windows) /
-                            static_cast<double>(windows + chosen.counts.skipped_windows)));
+            fmt::format("{:.2g} % of the windows start or end unassigned and were left out", 100 * skipped));
 }
 
 } // namespace

@@ -257,6 +257,11 @@ MarkovHeadline read_headline(const Hdf5Group& root) {
         l.diffusivity = d.read_matrix("D");
         l.error = d.read_matrix("error");
         l.hops = read_vec3(d, "hops");
+        const std::vector<double> samples = d.read<double>("samples");
+        std::vector<double> means;
+        for (std::size_t s = 0; s + 3 <= samples.size(); s += 3)
+            means.push_back((samples[s] + samples[s + 1] + samples[s + 2]) / 3);
+        l.mean_error = standard_deviation(means);
         l.model_slope = read_vec3(d, "model_slope");
         l.msd_slope = read_vec3(d, "msd_slope");
         const auto window = d.attribute_values<double>("window_ps");

@@ -58,8 +58,6 @@ std::string result_json(const std::string& key, double value, double error, cons
                        json_number(value), json_number(error), json_text(unit), json_text(text));
 }
 
-double mean_error(const Vec3& errors) { return errors.norm() / 3; } // axes taken as independent
-
 } // namespace
 
 std::string with_error(double value, double error) {
@@ -121,16 +119,16 @@ std::string to_json(const RunSummary& s) {
     std::vector<std::string> results, checks, files;
     if (s.markov) {
         const LagHeadline& lag = s.markov->lags.at(s.markov->chosen);
-        const Vec3 D = lag.diffusivity.diagonal(), error = lag.error.diagonal();
+        const Vec3 D = lag.diffusivity.diagonal();
         const std::string unit = "angstrom^2/ps";
         for (int a = 0; a < 3; ++a)
             for (int b = a; b < 3; ++b)
                 results.push_back(result_json(
                     fmt::format("D_{}{}", axes[a], axes[b]), lag.diffusivity(a, b), lag.error(a, b), unit,
                     fmt::format("diffusion tensor of the Markov model at a lag of {:g} ps", lag.lag_time)));
-        results.push_back(result_json("D_mean", D.mean(), mean_error(error), unit, "mean of the three axes"));
+        results.push_back(result_json("D_mean", D.mean(), lag.mean_error, unit, "mean of the three axes"));
         results.push_back(result_json("D_mean_m2_per_s", D.mean() * units::angstrom2_per_ps_in_m2_per_s,
-                                      mean_error(error) * units::angstrom2_per_ps_in_m2_per_s, "m^2/s",
+                                      lag.mean_error * units::angstrom2_per_ps_in_m2_per_s, "m^2/s",
                                       "mean of the three axes"));
         for (int a = 0; a < 3; ++a)
             results.push_back(result_json(fmt::format("hops_{}", axes[a]), lag.hops[a], std::nan(""), "",
@@ -180,7 +178,7 @@ std::string to_text(const RunSummary& s) {
                                    with_error(value * si, error * si), hops);
             }
         const Vec3 D = lag.diffusivity.diagonal();
-        const double error = mean_error(lag.error.diagonal());
+        const double error = lag.mean_error;
         out += fmt::format("  mean   {:>24} {:>30}\n", with_error(D.mean(), error),
                            with_error(D.mean() * si, error * si));
         out += fmt::format("\nD by lag [Å²/ps], and the slope of the MSD between {:g} and {:g} ps\n",

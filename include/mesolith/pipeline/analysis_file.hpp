@@ -30,6 +30,7 @@ void write(Hdf5Group& root, const MarkovResult& result);
 struct LagHeadline {
     double lag_time = 0;                                   ///< [ps]
     Mat3 diffusivity = Mat3::Zero(), error = Mat3::Zero(); ///< [A^2/ps]
+    double mean_error = 0; ///< of trace / 3, from the resampled tensors: axes are correlated [A^2/ps]
     Vec3 hops = Vec3::Zero(), z_msd = Vec3::Zero();
     double window_begin = 0, window_end = 0;                   ///< [ps]
     Vec3 model_slope = Vec3::Zero(), msd_slope = Vec3::Zero(); ///< [A^2/ps]
