@@ -219,7 +219,7 @@ def xdatcar_text(fractional, cells, scale=1.0, cartesian=False, eol="\n"):
             stored = cell / scale
         if t == 0 or varying:
             lines += ["Li Si test", f"  {factor:.12f}"] + ["  " + row(a, 12) for a in stored]
-            lines += ["   ".join(f"{n}_sv/0123" if n == "Li" and scale == 1 else n for n in names),
+            lines += ["   ".join(f"{n}_sv/0123" if n == "Li" and cartesian else n for n in names),
                       "   ".join(str(c) for c in counts)]
         lines.append(f"{'Cartesian' if cartesian else 'Direct'} configuration= {t + 1:5d}")
         inside = wrap(frame)[0]
