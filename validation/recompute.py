@@ -165,15 +165,44 @@ def check_model_msd(checks, results, largest=20):
     )
 
 
+def check_growth(checks, results, trajectories):
+    """Slopes by which the lags are judged: of the model by recursion, of the trajectory over all origins."""
+    cell, positions = results["msm", "basis/cell"], results["msm", "basis/positions"]
+    interval = trajectories[0]["interval"]
+    for k, _, tau in results.lags():
+        path = f"lags/{k}/diffusivity"
+        begin, end = results.attr("msm", path, "window_ps")
+        steps = [round(begin / tau), round(end / tau)]
+        first, last = cc.kernel_msd(*results.kernel(k), cell, positions, steps)[:, range(3), range(3)]
+        own = (last - first) / (2 * (end - begin))
+        checks.near(
+            f"lag {tau:g} ps: growth of the model's MSD follows from its moments",
+            results["msm", path + "/model_slope"],
+            own,
+            relative=1e-9,
+        )
+        first, last = pooled_msd(trajectories, [round(begin / interval), round(end / interval)])
+        checks.near(
+            f"lag {tau:g} ps: growth of the trajectory's MSD within 2 %",
+            results["msm", path + "/msd_slope"],
+            (last - first) / (2 * (end - begin)),
+            relative=0.02,
+        )
+
+
+def pooled_msd(trajectories, lags):
+    """MSD of several trajectories, each origin with the same weight."""
+    lags = np.asarray(lags)
+    windows = [(len(t["ions"]) - lags)[:, None] for t in trajectories]
+    return sum(cc.msd(t["ions"], lags) * w for t, w in zip(trajectories, windows)) / sum(windows)
+
+
 def check_trajectory_msd(checks, results, trajectories, begin, end):
     """Slopes of the MSD over all origins; the program skips neighbouring origins of long windows."""
     frames = sum(len(t["ions"]) for t in trajectories)
     interval = trajectories[0]["interval"]
     lags = np.unique(np.rint(np.linspace(begin, end, 16) / interval).astype(int))
-    curve = (
-        sum(cc.msd(t["ions"], lags) * (len(t["ions"]) - lags)[:, None] for t in trajectories)
-        / sum(len(t["ions"]) - lags for t in trajectories)[:, None]
-    )
+    curve = pooled_msd(trajectories, lags)
     own = np.array([cc.slope(lags * interval, curve[:, a], begin, end) for a in range(3)])
     program = results["msm", "msd/fit/D"]
     checks.near(

@@ -335,13 +335,20 @@ def diffusivity_by_lag(run):
     tau = np.array([lag.lag_time for lag in lags])
     values = np.array([np.diag(lag.D) for lag in lags])
     errors = np.array([np.diag(lag.error) for lag in lags])
+    growth = np.array([lag["diffusivity/model_slope"] for lag in lags])
+    seen = np.array([lag["diffusivity/msd_slope"] for lag in lags])
     lengths = axis_lengths(*cells_of(run))
     chosen = run.chosen.index
-    fit, fit_error = file["msd/fit/D"], file["msd/fit/error"]
-    figure, axes = panels(3, 3.2, left=0.085, right=0.985, bottom=0.16, top=0.82, wspace=0.33)
+    fit_error = file["msd/fit/error"]
+    figure, axes = panels(3, 3.3, left=0.085, right=0.985, bottom=0.155, top=0.80, wspace=0.33)
     for a, ax in enumerate(axes[0]):
-        ax.axhspan(fit[a] - fit_error[a], fit[a] + fit_error[a], color=BLUE, alpha=0.16, linewidth=0)
-        ax.axhline(fit[a], color=BLUE, linewidth=1.2, label="slope of the trajectory's MSD")
+        ax.fill_between(
+            tau, seen[:, a] - fit_error[a], seen[:, a] + fit_error[a], color=BLUE, alpha=0.16, linewidth=0
+        )
+        ax.plot(tau, seen[:, a], color=BLUE, linewidth=1.3, label="growth of the trajectory's MSD")
+        ax.plot(
+            tau, growth[:, a], "s--", color=GREEN, markersize=4.5, linewidth=1, label="of the model's MSD"
+        )
         ax.errorbar(
             tau,
             values[:, a],
@@ -350,7 +357,7 @@ def diffusivity_by_lag(run):
             color=INK,
             linewidth=1.2,
             capsize=2.5,
-            label="exact D of the Markov model",
+            label="exact D of the model",
         )
         ax.plot(
             tau[chosen],
@@ -366,18 +373,18 @@ def diffusivity_by_lag(run):
         ax.set_ylim(0, None)
         ax.set_title(axis_title(AXES[a], lengths), loc="left")
         ax.set_xlabel("lag time τ (ps)")
-    axes[0, 0].set_ylabel("D (Å²/ps)")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncol=3)
-    sentence = str(file.attr("/", "agreement_sentence", "")).strip()
-    title = sentence.rstrip(".") if sentence else "Diffusivity of the model against its lag time"
+    axes[0, 0].set_ylabel("D, or slope of MSD / 2 (Å²/ps)")
+    found = dict(zip(*reversed(axes[0, 0].get_legend_handles_labels())))
+    figure.legend(found.values(), found.keys(), loc="upper center", ncol=4)
+    sentence, _, rest = str(file.attr("/", "agreement_sentence", "")).strip().rstrip(".").partition(". ")
+    title = sentence or "Diffusivity of the model against its lag time"
     caption = (
-        "At a short lag the model takes each recrossing for an independent step and D comes out too high or"
-        " too low; where the points stop moving and enter the blue band the model is Markovian for transport."
-        " Bars and band: one standard error; both come from the same data, so their difference is known better"
-        " than the bars suggest."
+        "Green squares must meet the blue line: between the same two times the model's MSD grows as that of the"
+        " trajectory. A lag too short takes each recrossing for an independent step and lies too high. Black: D"
+        " at long times; it stays apart from the slopes while slow relaxation goes on. Bars and band: one"
+        " standard error; all come from the same data, so that differences are known better than they suggest."
     )
-    return title, figure, caption
+    return title, figure, f"{rest}. {caption}" if rest else caption
 
 
 def convergence(run):

@@ -82,7 +82,7 @@ def tensor(run):
     file = run.need("msm")
     lengths = axis_lengths(*figures.cells_of(run))
     has_fit = "msd/fit/D" in file
-    z = lag.attr("diffusivity", "z_msd", np.full(3, np.nan))
+    begin, end = file.attr("msd/fit", "window_ps") if has_fit else (0, 0)
     for a in range(3):
         cells = [
             f'<span class="whole">{escape(figures.axis_title(AXES[a], lengths))}</span>',
@@ -91,15 +91,12 @@ def tensor(run):
             grouped(lag.hops[a]),
         ]
         if has_fit:
-            cells += [
-                escape(with_error(file["msd/fit/D"][a], file["msd/fit/error"][a])),
-                escape(f"{z[a]:+.1f}".replace("-", "−")),
-            ]
+            cells.append(escape(with_error(file["msd/fit/D"][a], file["msd/fit/error"][a])))
         per_axis.append(cells)
     header = ["axis", "D (Å²/ps)", "D (m²/s)", "hops behind it"] + (
-        ["from the MSD slope (Å²/ps)", "difference in errors"] if has_fit else []
+        [f"slope of the MSD / 2, {exact(begin)} to {exact(end)} ps (Å²/ps)"] if has_fit else []
     )
-    text = "<h3>Along each axis</h3>" + table(header, per_axis, numeric=(1, 2, 3, 4, 5))
+    text = "<h3>Along each axis</h3>" + table(header, per_axis, numeric=(1, 2, 3, 4))
     few = [AXES[a] for a in range(3) if lag.hops[a] < 100]
     text += (
         '<p class="note">"Hops behind it" is the number of independent hops that D rests on: N hops leave a'
@@ -229,24 +226,17 @@ def diffusivity_table(run):
     chosen = run.chosen.index
     for lag in run.lags:
         mark = " ◄ chosen" if lag.index == chosen else ""
-        agrees = lag.attr("diffusivity", "agrees", -1)
+        agrees = {0: "no", 1: "yes"}.get(int(lag.attr("diffusivity", "agrees", -1)), "–")
+        z = " / ".join(f"{value:+.1f}".replace("-", "−") for value in lag.attr("diffusivity", "z_msd"))
+        begin, end = lag.attr("diffusivity", "window_ps")
         rows.append(
-            [exact(lag.lag_time) + mark]
+            [f'<span class="whole">{exact(lag.lag_time)}{mark}</span>']
             + [escape(with_error(lag.D[a, a], lag.error[a, a])) for a in range(3)]
-            + [" / ".join(grouped(h) for h in lag.hops), {0: "no", 1: "yes"}.get(int(agrees), "–")]
+            + [" / ".join(grouped(h) for h in lag.hops), z, f"{exact(begin)} to {exact(end)}", agrees]
         )
-    return table(
-        [
-            "τ (ps)",
-            "D<sub>x</sub> (Å²/ps)",
-            "D<sub>y</sub> (Å²/ps)",
-            "D<sub>z</sub> (Å²/ps)",
-            "hops behind x / y / z",
-            "agrees with the MSD",
-        ],
-        rows,
-        numeric=(1, 2, 3, 4),
-    )
+    header = ["τ (ps)", "D<sub>x</sub> (Å²/ps)", "D<sub>y</sub> (Å²/ps)", "D<sub>z</sub> (Å²/ps)"]
+    header += ["hops behind x / y / z", "growth of MSD, model − MD (errors)", "between (ps)", "agrees"]
+    return table(header, rows, numeric=(1, 2, 3, 4, 5, 6))
 
 
 def closed_classes(run):

@@ -18,21 +18,17 @@ def _name(prefix, a, b, unit):
 
 def diffusivity(run):
     header = ["lag_time [ps]"]
-    header += [_name("D", a, b, "A^2/ps") for a, b in COMPONENTS] + [
-        _name("error", a, b, "A^2/ps") for a, b in COMPONENTS
-    ]
-    header += [f"hops_{axis}" for axis in AXES] + ["agrees_with_msd"]
+    header += [_name(kind, a, b, "A^2/ps") for kind in ("D", "error") for a, b in COMPONENTS]
+    header += [f"hops_{axis}" for axis in AXES]
+    header += [f"{kind}_slope_{axis} [A^2/ps]" for kind in ("model", "msd") for axis in AXES]
+    header += ["slope_from [ps]", "slope_to [ps]"] + [f"z_{axis}" for axis in AXES] + ["agrees"]
     rows = []
     for lag in run.lags:
-        rows.append(
-            [
-                lag.lag_time,
-                *lag.D.ravel(),
-                *lag.error.ravel(),
-                *lag.hops,
-                lag.attr("diffusivity", "agrees", ""),
-            ]
-        )
+        row = [lag.lag_time, *lag.D.ravel(), *lag.error.ravel(), *lag.hops]
+        row += [*lag["diffusivity/model_slope"], *lag["diffusivity/msd_slope"]]
+        for name in ("window_ps", "z_msd"):
+            row += list(lag.attr("diffusivity", name))
+        rows.append(row + [lag.attr("diffusivity", "agrees")])
     return header, rows
 
 

@@ -158,6 +158,9 @@ def write_msm(folder, classes=2):
             put(group, "diffusivity/samples", D + D_ERROR * random.standard_normal((50, 3)))
             put(group, "diffusivity/drift", np.zeros(3))
             put(group, "diffusivity/hops", HOPS)
+            put(group, "diffusivity/model_slope", D * (1.05 + 0.6 * np.exp(-tau / 1.5)))
+            put(group, "diffusivity/msd_slope", D * 1.04)
+            group["diffusivity"].attrs["window_ps"] = np.array([max(5.0, tau), max(20.0, 2 * tau)])
             group["diffusivity"].attrs.update(
                 {"z_msd": np.array([0.4, -0.7, 1.1]), "agrees": int(index >= CHOSEN)}
             )
