@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "mesolith/io/trajectory_file.hpp"
+#include "mesolith/sites/assign_sites.hpp"
 #include "mesolith/trajectory/continuous.hpp"
 
 #include "support/catch.hpp"
@@ -113,6 +114,48 @@ TEST_CASE("every dialect of the format pack holds the same continuous positions"
         CHECK(error < 1e-5);
     }
     for (const auto& format : trajectory_formats()) CHECK(formats[format] >= 4);
+}
+
+namespace {
+
+/// Events of the first six atoms on a grid of sites in the cell.
+SiteTrajectory events_on_grid(const Cell& cell, const std::vector<std::vector<Vec3>>& positions) {
+    SiteSet sites;
+    sites.cell = cell;
+    for (int x = 0; x < 4; ++x)
+        for (int y = 0; y < 4; ++y)
+            for (int z = 0; z < 4; ++z) {
+                sites.fractional.push_back(Vec3(x + 0.37, y + 0.11, z + 0.71) / 4);
+                sites.base.push_back(SiteId(static_cast<std::int64_t>(sites.base.size())));
+                sites.offset.push_back(IVec3::Zero());
+            }
+    sites.basis.cell = cell;
+    for (const Vec3& f : sites.fractional) sites.basis.positions.push_back(cell.to_cartesian(f));
+    sites.basis.orbit.assign(sites.size(), 0);
+    sites.basis.name.assign(sites.size(), "Li1");
+    constexpr std::size_t n_ions = 6;
+    SiteMapper mapper(sites, {}, n_ions, 0.05);
+    for (const auto& frame : positions) mapper.add_frame(std::span(frame).first(n_ions));
+    return mapper.finish();
+}
+
+} // namespace
+
+TEST_CASE("every dialect of the format pack gives the same site events", "[io][trajectory][sites]") {
+    std::map<std::string, SiteTrajectory> expected;
+    for (const Entry& entry : read_list()) {
+        INFO(entry.file);
+        const Reference reference = read_reference(entry.cell);
+        if (!expected.count(entry.cell))
+            expected.emplace(entry.cell, events_on_grid(Cell(reference.cell), reference.positions));
+        std::vector<std::vector<Vec3>> positions;
+        for (const Frame& frame : read_continuous(pack + entry.file, entry.options))
+            positions.push_back(frame.positions);
+        const SiteTrajectory events = events_on_grid(Cell(reference.cell), positions);
+        CHECK(events.offsets == expected.at(entry.cell).offsets);
+        CHECK(events.events == expected.at(entry.cell).events);
+        CHECK(events.events.size() > 6); // somebody moved
+    }
 }
 
 TEST_CASE("image flags ignored on request give the same small steps", "[io][trajectory]") {
