@@ -45,6 +45,7 @@ def test_ase_agrees_with_the_references():
         reference = numbers[3:].reshape(n_frames, n_atoms, 3)
         free = ase.io.read(os.path.join(PACK, cell + "_plain.extxyz"), ":")
         assert np.allclose([a.positions for a in free], reference, atol=1e-7)
+        assert np.allclose(free[0].cell, numbers[:3], atol=1e-7)
         wrapped = ase.io.read(os.path.join(PACK, cell + "_XDATCAR"), ":", format="vasp-xdatcar")
         images = (np.array([a.positions for a in wrapped]) - reference) @ np.linalg.inv(numbers[:3])
         assert np.allclose(images, np.round(images), atol=1e-6)
