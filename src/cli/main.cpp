@@ -1,12 +1,14 @@
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <new>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <spdlog/sinks/ansicolor_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include "mesolith/core/interrupt.hpp"
@@ -29,25 +31,26 @@ struct Arguments {
     InfoOptions info;
 };
 
+/// Messages as plain lines on standard error; warnings say that they are.
+class PlainLines : public spdlog::formatter {
+public:
+    void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+        const auto add = [&](spdlog::string_view_t text) {
+            out.append(text.data(), text.data() + text.size());
+        };
+        if (message.level >= spdlog::level::warn) add("warning: ");
+        add(message.payload);
+        add("\n");
+    }
+    std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<PlainLines>(); }
+};
+
 void set_up_log(bool quiet) {
-    auto log = std::make_shared<spdlog::logger>("mesolith",
-                                                std::make_shared<spdlog::sinks::ansicolor_stderr_sink_st>());
+    auto log =
+        std::make_shared<spdlog::logger>("mesolith", std::make_shared<spdlog::sinks::stderr_sink_st>());
+    log->set_formatter(std::make_unique<PlainLines>());
     spdlog::set_default_logger(log);
-    // One level is one look: messages plain, warnings say that they are.
     spdlog::set_level(quiet ? spdlog::level::warn : spdlog::level::info);
-    class Lines : public spdlog::formatter {
-    public:
-        void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-            const auto add = [&](spdlog::string_view_t text) {
-                out.append(text.data(), text.data() + text.size());
-            };
-            if (message.level >= spdlog::level::warn) add("warning: ");
-            add(message.payload);
-            add("\n");
-        }
-        std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<Lines>(); }
-    };
-    log->set_formatter(std::make_unique<Lines>());
 }
 
 void print(const std::string& text) {
@@ -72,13 +75,25 @@ ExitCode finish(const Config& config, const Arguments& arguments) {
     return arguments.strict && failed ? ExitCode::check_failed : ExitCode::ok;
 }
 
+/// Whether report.html is younger than all it shows.
+bool report_is_up_to_date(const RunFiles& files) {
+    namespace fs = std::filesystem;
+    if (!fs::exists(files.report)) return false;
+    for (const std::string& file : {files.sites, files.msm, files.meso})
+        if (fs::exists(file) && fs::last_write_time(file) >= fs::last_write_time(files.report)) return false;
+    spdlog::info("report: nothing has changed, {} is kept", files.report);
+    return true;
+}
+
 ExitCode run_all(const Arguments& arguments) {
     const Config config = configure(arguments, true);
     run_sites(config);
     run_msm(config);
     if (config.meso) run_meso(config);
     write_summary(config);
-    if (config.report.enabled && run_report(config.run.output) == ReportOutcome::done) write_summary(config);
+    if (config.report.enabled && !report_is_up_to_date(RunFiles(config.run.output)) &&
+        run_report(config.run.output) == ReportOutcome::done)
+        write_summary(config); // with the report among its files
     return finish(config, arguments);
 }
 

@@ -27,7 +27,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Exit status of a program; 127 when it cannot be started. Its output goes to our standard error.
+/// Exit status of a program; 127 when it cannot be started. Only what it says on standard error is shown, and
+/// that only unless `quiet`.
 int run_program(const std::vector<std::string>& arguments, const std::string& python_path, bool quiet) {
     std::vector<char*> argv;
     for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
@@ -45,11 +46,8 @@ int run_program(const std::vector<std::string>& arguments, const std::string& py
 
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    if (quiet) {
-        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    }
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (quiet) posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     pid_t child = 0;
     const int failed = posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environment.data());
     posix_spawn_file_actions_destroy(&actions);
@@ -72,13 +70,11 @@ std::string package_folder() {
     return "";
 }
 
-/// The first Python that has what the report needs.
+/// The first Python that has what the report needs; of the user's choice if there is one.
 std::string find_python() {
-    std::vector<std::string> candidates;
+    std::vector<std::string> candidates{MESOLITH_PYTHON_PROGRAM, "python3"};
     if (const char* wanted = std::getenv("MESOLITH_PYTHON"); wanted != nullptr && *wanted != 0)
-        candidates.emplace_back(wanted);
-    candidates.emplace_back(MESOLITH_PYTHON_PROGRAM);
-    candidates.emplace_back("python3");
+        candidates = {wanted};
     for (const std::string& python : candidates) {
         if (python.empty()) continue;
         const std::string probe =
@@ -118,6 +114,7 @@ ReportOutcome run_report(const std::string& folder) {
                      python, status, folder);
         return ReportOutcome::failed;
     }
+    spdlog::info("report: wrote {}", RunFiles(folder).report);
     return ReportOutcome::done;
 }
 

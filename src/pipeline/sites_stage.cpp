@@ -87,7 +87,7 @@ void judge_mapping(const StoredTrajectory& t, const SiteSet& sites, const Config
     if (unvisited > 0)
         warn(warnings,
              fmt::format("{}: {} of {} sites were never visited", t.source, unvisited, sites.size()));
-    if (d.doubly_occupied_fraction > 0.2)
+    if (config.sites.assignment == Assignment::nearest && d.doubly_occupied_fraction > 0.2)
         warn(warnings,
              fmt::format(
                  "{}: in {:.0f} % of the frames some site holds two ions by the nearest-site rule; core "

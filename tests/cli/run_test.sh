@@ -83,10 +83,16 @@ low="--set msm.ck_warn=1e-9 --set msm.ck_fail=1e-9 --set msm.msd_warn=1e-9 --set
 expect 0 'fail ' run $in $low --set 'run.output="strict"'
 expect 3 'fail ' run $in $low --set 'run.output="strict"' --strict
 
-# The report, where Python is there; without it the numbers are still there and the way to get it is told.
+# Without Python the numbers are there all the same, and the way to the report is told.
+MESOLITH_PYTHON=/bin/false expect 0 'warning: no report: it needs Python with numpy, h5py and matplotlib' run $in --set report.enabled=true
+grep -q 'D_xx' out.txt || fail "no results without Python"
+MESOLITH_PYTHON=$PWD/none "$program" report runs/cubic >out.txt 2>err.txt
+[ $? -eq 1 ] || fail "mesolith report without Python is no failure"
+# With it (where it has the packages) the report is made once and then kept.
 if "$program" report runs/cubic >out.txt 2>err.txt; then
   [ -s runs/cubic/report.html ] || fail "no report.html"
   expect 0 'Report: runs/cubic/report.html' run $in --set report.enabled=true
+  expect 0 'report: nothing has changed' run $in --set report.enabled=true
 else
   grep -q 'no report: it needs Python' err.txt || fail "report: $(cat err.txt)"
 fi
