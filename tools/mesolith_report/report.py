@@ -205,8 +205,12 @@ def mapping_table(run):
         escape(os.path.basename(str(sites.attr(f"trajectories/{k}", "source", f"trajectory {k}"))))
         for k in sites.members("trajectories")
     ]
+
+    def readable(value):
+        return plain(value, 3) if isinstance(value, (float, np.floating)) else value
+
     described = [
-        f"{label}: {sites.attr('sites', key, '')}"
+        f"{label}: {readable(sites.attr('sites', key, ''))}"
         for key, label in (
             ("space_group", "space group"),
             ("assignment", "assignment"),
@@ -235,8 +239,8 @@ def diffusivity_table(run):
             + [" / ".join(grouped(h) for h in lag.hops), z, f"{exact(begin)} to {exact(end)}", agrees]
         )
     header = ["τ (ps)", "D<sub>x</sub> (Å²/ps)", "D<sub>y</sub> (Å²/ps)", "D<sub>z</sub> (Å²/ps)"]
-    header += ["hops behind x / y / z", "growth of MSD, model − MD (errors)", "between (ps)", "agrees"]
-    return table(header, rows, numeric=(1, 2, 3, 4, 5, 6))
+    header += ["hops behind x / y / z", "MSD growth, model − MD (errors)", "between (ps)", "agrees"]
+    return f'<div class="dense">{table(header, rows, numeric=(1, 2, 3, 4, 5, 6))}</div>'
 
 
 def closed_classes(run):
