@@ -118,7 +118,7 @@ enabled = false
     CHECK_FALSE(c.report.enabled);
 }
 
-TEST_CASE("a single [trajectory] is a list of one", "[config]") {
+TEST_CASE("a single trajectory section is a list of one", "[config]") {
     CHECK(parse("[trajectory]\nfile = \"a.xyz\"\n[sites]\nsource = \"averaged\"").trajectories.size() == 1);
 }
 
