@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include <fmt/format.h>
@@ -62,6 +63,8 @@ struct CellFile::Table {
                 input.fail(fmt::format("a row has {} numbers", numbers.size()),
                            "step, time, 9 of the cell and the volume expected",
                            "The file was cut off: copy it again");
+            if (!(std::abs(numbers[0]) < 1e15))
+                input.fail("the step is no count", "first column", "Give the .cell file of the run");
             row.step = static_cast<std::int64_t>(numbers[0]);
             std::copy_n(numbers.begin() + 2, 9, row.cell.begin());
             if (!started || row.step > last_step) {

@@ -21,9 +21,8 @@ public:
     std::ptrdiff_t place(std::int64_t id) {
         std::ptrdiff_t at = -1;
         if (!dense_.empty()) {
-            const std::int64_t offset = id - first_;
-            if (offset >= 0 && offset < static_cast<std::int64_t>(dense_.size()))
-                at = dense_[static_cast<std::size_t>(offset)];
+            const std::uint64_t offset = static_cast<std::uint64_t>(id) - static_cast<std::uint64_t>(first_);
+            if (offset < dense_.size()) at = dense_[offset];
         } else if (const auto found = sparse_.find(id); found != sparse_.end()) {
             at = found->second;
         }

@@ -126,6 +126,7 @@ private:
             input_.fail(fmt::format("the number of atoms changes from {} to {}", n_atoms_, n),
                         "it must stay the same",
                         "Dump a group of fixed atoms, or split the file where it changes");
+        input_.check_count(n);
         n_atoms_ = static_cast<std::size_t>(n);
     }
 

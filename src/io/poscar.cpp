@@ -77,6 +77,7 @@ PoscarHead read_poscar_head(TextInput& input) {
         if (!to_integer(next_word(line), n) || n < 0)
             input.fail("the numbers of atoms are expected here",
                        fmt::format("one for each of {} elements", names.size()), advice);
+        input.check_count(n);
         head.species.insert(head.species.end(), static_cast<std::size_t>(n), name);
     }
     if (!trim(line).empty() && is_digit(trim(line).front()))

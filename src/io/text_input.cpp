@@ -117,6 +117,14 @@ bool TextInput::next_filled(std::string_view& line) {
     return false;
 }
 
+void TextInput::check_count(std::int64_t n) const {
+    // A line has at least two bytes; deflate packs at most 1032 to 1.
+    const std::int64_t bytes = gz_ ? 1032 * file_bytes_ : file_bytes_;
+    if (file_bytes_ > 0 && n > bytes / 2)
+        fail(fmt::format("{} atoms cannot stand in this file", n),
+             fmt::format("it has {} bytes", file_bytes_), "It was cut off or edited: write or copy it again");
+}
+
 double TextInput::fraction_read() const {
     if (file_bytes_ <= 0) return -1;
     const double at = gz_ ? static_cast<double>(gzoffset(static_cast<gzFile>(gz_)))

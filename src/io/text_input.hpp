@@ -44,6 +44,8 @@ public:
     bool last_line_unbroken() const { return unbroken_; }     ///< the file ended without a line break
     bool compressed() const { return gz_ != nullptr; }
     double fraction_read() const;
+    /// Refuse a number of atoms that cannot stand in the rest of the file, before memory is asked for it.
+    void check_count(std::int64_t n) const;
     const std::string& path() const { return path_; }
 
     /// The frame that is being read, for error messages; negative when none is.

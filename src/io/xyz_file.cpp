@@ -79,6 +79,7 @@ private:
         if (n_atoms_ != 0 && static_cast<std::size_t>(n) != n_atoms_)
             input_.fail(fmt::format("the number of atoms changes from {} to {}", n_atoms_, n),
                         "it must stay the same", "Split the file where it changes");
+        input_.check_count(n);
         n_atoms_ = static_cast<std::size_t>(n);
     }
 

@@ -430,3 +430,71 @@ TEST_CASE("a file without a last line break is read and the doubt is said", "[io
     CHECK(frame.positions[1] == Vec3(1, 2, 3));
     CHECK_THAT(source->notes().at(0), Contains("does not end with a line break"));
 }
+
+TEST_CASE("a number of atoms that the file cannot hold is refused before memory is asked for it",
+          "[io][trajectory]") {
+    const TemporaryFolder folder;
+    CHECK_THAT(message_of<FileError>(
+                   folder.file("a.xyz", "4000000000000\nLattice=\"5 0 0 0 5 0 0 0 5\"\nLi 0 0 0\n")),
+               Contains("4000000000000 atoms cannot stand in this file"));
+    CHECK_THAT(
+        message_of<FileError>(
+            folder.file("a.dump", "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n4000000000000\n"), types()),
+        Contains("cannot stand in this file"));
+    CHECK_THAT(message_of<FileError>(folder.file(
+                   "XDATCAR", "t\n1\n5 0 0\n0 5 0\n0 0 5\nLi\n4000000000000\nDirect configuration= 1\n")),
+               Contains("cannot stand in this file"));
+}
+
+TEST_CASE("text files with random damage are read or refused, and never crash the program",
+          "[io][trajectory]") {
+    const TemporaryFolder folder;
+    const std::string pack_folder = std::string(MESOLITH_SOURCE_DIR) + "/tests/data/format_pack/";
+    std::uint64_t state = 0x9e3779b97f4a7c15u;
+    const auto draw = [&](std::size_t n) {
+        state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+        return static_cast<std::size_t>(state % n);
+    };
+    const std::string characters = "0123456789.-+eE \t\n\r=\"'{}:#nanITEMxyz\0\xff";
+    TrajectoryFileOptions options = types();
+    options.cell_file = pack_folder + "skew.pbc";
+    int refused = 0, read = 0;
+    for (const char* name : {"skew_plain.extxyz", "skew_columns.xyz.gz", "skew_flags.lammpstrj",
+                             "skew_xsu.lammpstrj", "turned_xs.lammpstrj", "varying_XDATCAR",
+                             "skew_cartesian.XDATCAR", "varying-pos-1.xyz", "skew_free.xyz"}) {
+        std::ifstream file(pack_folder + name, std::ios::binary);
+        const std::string good((std::istreambuf_iterator<char>(file)), {});
+        REQUIRE(!good.empty());
+        for (int k = 0; k < 60; ++k) {
+            std::string bad = good;
+            for (std::size_t m = draw(4) + 1; m > 0; --m) {
+                const std::size_t at = draw(bad.size());
+                switch (draw(4)) {
+                case 0:
+                    bad[at] = characters[draw(characters.size())];
+                    break;
+                case 1:
+                    bad.erase(at, draw(200));
+                    break;
+                case 2:
+                    bad.insert(at, bad.substr(draw(bad.size()), draw(200)));
+                    break;
+                default:
+                    bad.insert(at, 1 + draw(30), characters[draw(characters.size())]);
+                    break;
+                }
+                if (bad.empty()) bad = "x";
+            }
+            try {
+                read_all(folder.file(name, bad), options);
+                ++read;
+            } catch (const Error& error) {
+                ++refused;
+                const std::string message = error.what();
+                CHECK_THAT(message, Contains(name) || Contains(".pbc"));
+            }
+        }
+    }
+    CHECK(refused > 300);
+    CHECK(read > 10); // damage to a comment or a digit may go unseen
+}
