@@ -173,6 +173,42 @@ TEST_CASE("replicas in a strained and shifted box share the sites of the first",
     CHECK(run.trajectory(1).trajectory.n_frames == 75);
 }
 
+TEST_CASE("a replica whose crystal lies otherwise in its box is refused", "[pipeline][sites][bad]") {
+    const Folder run;
+    std::ofstream(run / "crystal.POSCAR")
+        << "tetragonal\n1.0\n3 0 0\n0 3 0\n0 0 4\nLi Si\n1 1\nDirect\n0 0 0\n0.5 0.5 0.4\n";
+    const auto write_still = [&](const std::string& name, bool turned) { // x and z exchanged
+        std::ofstream file(run / name);
+        for (int t = 0; t < 20; ++t) {
+            file << "16\nLattice=\"" << (turned ? "8 0 0 0 6 0 0 0 6" : "6 0 0 0 6 0 0 0 8")
+                 << "\" Properties=species:S:1:pos:R:3\n";
+            for (int k = 0; k < 16; ++k) {
+                const Vec3 middle = k < 8 ? Vec3(0, 0, 0) : Vec3(1.5, 1.5, 1.6);
+                Vec3 r = Vec3(3 * (k % 2), 3 * (k / 2 % 2), 4 * (k / 4 % 2)) + middle;
+                if (turned) std::swap(r[0], r[2]);
+                file << (k < 8 ? "Li " : "Si ") << r[0] << " " << r[1] << " " << r[2] << "\n";
+            }
+        }
+    };
+    write_still("a.xyz", false);
+    write_still("b.xyz", false);
+    write_still("turned.xyz", true);
+    const std::string text =
+        "[[trajectory]]\nfile = \"a.xyz\"\nframe_interval_ps = 0.5\n[[trajectory]]\nfile = "
+        "\"b.xyz\"\nframe_interval_ps = 0.5\n[sites]\nstructure = \"crystal.POSCAR\"\n[run]\noutput "
+        "= \"" +
+        (run / "out") + "\"\n";
+    CHECK(run_sites(parse_config(text, run / "in.toml")) == StageOutcome::done);
+    CHECK(run_sites(parse_config(text, run / "in.toml", {{"trajectory.file=turned.xyz"}, true})) ==
+          StageOutcome::done);
+    try {
+        run_sites(parse_config(text, run / "in.toml", {{"trajectory.1.file=turned.xyz"}, true}));
+        FAIL("accepted");
+    } catch (const InputError& error) {
+        CHECK(std::string(error.what()).find("another orientation") != std::string::npos);
+    }
+}
+
 TEST_CASE("averaged positions of ions that stay are their sites", "[pipeline][sites]") {
     const March run;
     // Until frame 6 nobody has moved.
@@ -324,6 +360,23 @@ TEST_CASE("numbers are written with two digits of their error", "[pipeline]") {
     CHECK(with_error(0, 0) == "0 ± ?");
     CHECK(with_error(1, std::nan("")) == "1 ± ?");
     CHECK(with_error(std::nan(""), 1) == "unknown");
+}
+
+TEST_CASE("an input without an msm section asks for the defaults of the analysis", "[pipeline]") {
+    const MarkovSection m;
+    const AnalysisOptions a;
+    CHECK(m.lag_times == a.lag_times);
+    CHECK(m.lag_time == a.chosen_lag);
+    CHECK(m.estimator == a.estimator.estimator);
+    CHECK(m.bootstrap_samples == a.bootstrap_samples);
+    CHECK(m.block == a.block);
+    CHECK(m.fit_window == std::array<double, 2>{a.fit_begin, a.fit_end});
+    CHECK(m.chain_lengths == a.chain_lengths);
+    CHECK(static_cast<std::size_t>(m.n_timescales) == a.n_timescales);
+    CHECK(m.agreement_sigmas == a.agreement_sigmas);
+    CHECK((m.timescale_warn == a.timescale_warn && m.timescale_fail == a.timescale_fail));
+    CHECK((m.ck_warn == a.ck_warn && m.ck_fail == a.ck_fail && m.msd_warn == a.msd_warn &&
+           m.msd_fail == a.msd_fail));
 }
 
 TEST_CASE("stages refuse what they cannot do, in words", "[pipeline][bad]") {
