@@ -142,6 +142,8 @@ StageOutcome run_sites(const Config& config) {
         SiteSet sites = definition.stored.sites;
         sites.cell = trajectory.frames.reference_cell();
         mapped.push_back(map_ions(trajectory, sites, placement.offset, config));
+        for (const std::string& note : trajectory.source->notes())
+            warn(provenance.warnings, trajectory.path + ": " + note);
         judge_mapping(mapped.back(), sites, config, provenance.warnings);
     }
     drop_empty_lags(mapped);
