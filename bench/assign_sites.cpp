@@ -3,7 +3,6 @@
 // flags, same run.
 #include "mesolith/sites/assign_sites.hpp"
 
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -14,6 +13,8 @@
 
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/sites/build_sites.hpp"
+
+#include "clock.hpp"
 
 using namespace mesolith;
 
@@ -112,10 +113,6 @@ std::vector<std::int32_t> plain_loop(const SiteSet& sites, const std::vector<Vec
     return nearest;
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 } // namespace
 
 int main() {
@@ -128,17 +125,17 @@ int main() {
     SiteDiagnostics diagnostics;
     for (int run = 0; run < 3; ++run) {
         with_threads(1, [&] {
-            const auto start = std::chrono::steady_clock::now();
+            const double start = seconds();
             SiteMapper mapper(sites, {}, n_ions, 0.05);
             for (std::size_t f = 0; f < n_frames; ++f) mapper.add_frame({frames.data() + f * n_ions, n_ions});
             diagnostics = mapper.diagnostics();
             trajectory = mapper.finish();
-            mapped = std::min(mapped, seconds_since(start));
+            mapped = std::min(mapped, seconds() - start);
         });
     }
-    const auto start = std::chrono::steady_clock::now();
+    const double start = seconds();
     const std::vector<std::int32_t> plain = plain_loop(sites, frames);
-    const double looped = seconds_since(start);
+    const double looped = seconds() - start;
 
     std::int64_t different = 0;
     for (std::size_t i = 0; i < n_ions; ++i) {

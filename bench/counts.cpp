@@ -1,7 +1,6 @@
 // Transition counts at ten lags of 156 ions over 600 000 frames (30 ns every 50 fs), from events, against
 // numpy.bincount per ion on the frame-by-frame site sequence. One thread. Usage: bench_counts [PYTHON]
 // (default /usr/bin/python3).
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +11,8 @@
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/msm/transition_counts.hpp"
 
+#include "clock.hpp"
+
 using namespace mesolith;
 
 namespace {
@@ -20,10 +21,6 @@ constexpr std::size_t n_ions = 156;
 constexpr int n_sites = 156;
 constexpr std::int64_t n_frames = 600'000;
 const std::vector<std::int64_t> lags{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000};
-
-double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 } // namespace
 

@@ -13,24 +13,11 @@
 #include "mesolith/core/parallel.hpp"
 
 #include "../tests/support/kernels.hpp"
+#include "clock.hpp"
 
 using namespace mesolith;
 
 namespace {
-
-/// Time of this core on this thread: what else runs on the machine hardly counts.
-double thread_seconds() {
-    timespec time;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-template <class F>
-double seconds(F&& f) {
-    const double start = thread_seconds();
-    f();
-    return thread_seconds() - start;
-}
 
 using Csr = Eigen::SparseMatrix<double, Eigen::RowMajor, std::int32_t>;
 
@@ -77,11 +64,11 @@ int main(int argc, char** argv) {
     double csr_time = 1e300, time = 1e300;
     with_threads(1, [&] {
         for (int round = 0; round < 8; ++round) { // in turns, so that a busy machine slows both
-            csr_time = std::min(csr_time, seconds([&] {
+            csr_time = std::min(csr_time, best_of(1, [&] {
                                     next.noalias() = matrix * x;
                                     x.swap(next);
                                 }));
-            time = std::min(time, seconds([&] { advance(field, 1); }));
+            time = std::min(time, best_of(1, [&] { advance(field, 1); }));
         }
     });
     double difference = 0;

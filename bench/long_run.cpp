@@ -1,7 +1,6 @@
 // A run as long as published ones, 600 000 frames x 204 atoms (156 ions on 156 sites), streamed through
 // unwrapping, site mapping, MSD and the whole analysis: time of each step and peak memory. Frames are made on
 // the fly, wrapped and drifting. Usage: bench_long_run [frames]
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -14,13 +13,11 @@
 #include "mesolith/sites/assign_sites.hpp"
 #include "mesolith/trajectory/continuous.hpp"
 
+#include "clock.hpp"
+
 using namespace mesolith;
 
 namespace {
-
-double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 double peak_megabytes() {
     rusage usage{};

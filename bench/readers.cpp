@@ -1,7 +1,6 @@
 // Reading a trajectory of 204 atoms as a LAMMPS dump, extended xyz, XDATCAR (100 MB each) and the first again
 // gzipped, one thread, against ASE's readers on the same files in the same run. Memory: what the reading
 // process needs beyond its start. Usage: bench_readers [MB] [PYTHON] (default 100, /usr/bin/python3)
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -17,16 +16,14 @@
 #include "mesolith/io/trajectory_file.hpp"
 #include "mesolith/trajectory/continuous.hpp"
 
+#include "clock.hpp"
+
 using namespace mesolith;
 
 namespace {
 
 constexpr int n_lithium = 156, n_atoms = 204;
 constexpr double edges[3] = {13.262205, 15.795974, 15.011548};
-
-double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// Fractional coordinate of an atom: it rattles and wanders slowly through the box.
 double fractional(int atom, int axis, int frame) {

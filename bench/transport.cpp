@@ -2,7 +2,6 @@
 #include "mesolith/msm/transport.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <random>
@@ -11,13 +10,11 @@
 
 #include "mesolith/core/parallel.hpp"
 
+#include "clock.hpp"
+
 using namespace mesolith;
 
 namespace {
-
-double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// Disordered crystal of n sites, about 20 neighbours each, conductances over four decades.
 Kernel disordered(int n, std::uint64_t seed) {
@@ -80,17 +77,6 @@ Mat3 by_dense_lu(const Kernel& k) {
             D += k.stationary[j] * e.p * u * u.transpose();
         }
     return D / (2 * k.lag_time);
-}
-
-template <class F>
-double best_of(int repeats, F&& f) {
-    double best = 1e300;
-    for (int r = 0; r < repeats; ++r) {
-        const double start = seconds();
-        f();
-        best = std::min(best, seconds() - start);
-    }
-    return best;
 }
 
 } // namespace

@@ -14,29 +14,11 @@
 #include "mesolith/core/parallel.hpp"
 
 #include "../tests/support/kernels.hpp"
+#include "clock.hpp"
 
 using namespace mesolith;
 
 namespace {
-
-/// Time of this core on this thread: what else runs on the machine hardly counts.
-double thread_seconds() {
-    timespec time;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-/// Best of several runs: the machine may be busy, never too fast.
-template <class F>
-double seconds(F&& f, int repeats = 5) {
-    double best = 1e300;
-    for (int r = 0; r < repeats; ++r) {
-        const double start = thread_seconds();
-        f();
-        best = std::min(best, thread_seconds() - start);
-    }
-    return best;
-}
 
 struct BoostWalkers {
     std::vector<boost::random::discrete_distribution<int>> hops;
@@ -85,13 +67,12 @@ int main(int argc, char** argv) {
     double plain_time = 1e300, time = 1e300;
     with_threads(1, [&] {
         for (int round = 0; round < 3; ++round) { // in turns, so that a busy machine slows both
-            plain_time = std::min(plain_time, seconds([&] { plain.advance(steps); }, 2));
-            time = std::min(time, seconds(
-                                      [&] {
-                                          advance(walkers, jumps, 1, step, steps);
-                                          step += steps;
-                                      },
-                                      3));
+            plain_time = std::min(plain_time, best_of(2, [&] { plain.advance(steps); }));
+            const double ours = best_of(3, [&] {
+                advance(walkers, jumps, 1, step, steps);
+                step += steps;
+            });
+            time = std::min(time, ours);
         }
     });
     const auto mean_square = [&](auto cell) {

@@ -2,6 +2,8 @@
 #include <set>
 #include <vector>
 
+#include <Random123/philox.h>
+
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
@@ -19,6 +21,19 @@ TEST_CASE("Philox4x32-10 gives the published known answers", "[core][random]") {
     // digits of pi
     CHECK(philox(Words{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, 0xa4093822, 0x299f31d0) ==
           Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+}
+
+TEST_CASE("Philox4x32-10 is that of Random123 for any counter and key", "[core][random]") {
+    Stream random(1, RngUse::test, 0, 0);
+    for (int k = 0; k < 1000; ++k) {
+        r123::Philox4x32::ctr_type counter;
+        r123::Philox4x32::key_type key;
+        for (auto& word : counter) word = random.bits32();
+        for (auto& word : key) word = random.bits32();
+        const auto theirs = r123::Philox4x32()(counter, key);
+        const auto ours = philox({counter[0], counter[1], counter[2], counter[3]}, key[0], key[1]);
+        for (std::size_t word = 0; word < 4; ++word) CHECK(ours[word] == theirs[word]);
+    }
 }
 
 TEST_CASE("a stream is the key and counter that the header draws", "[core][random]") {
