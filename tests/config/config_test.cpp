@@ -6,6 +6,7 @@
 #include "mesolith/config/config.hpp"
 
 #include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace mesolith;
 
@@ -201,20 +202,18 @@ TEST_CASE("files that are missing are problems at their line", "[config][bad]") 
 }
 
 TEST_CASE("an optional trajectory that is missing is skipped with a warning", "[config]") {
-    const auto folder = std::filesystem::temp_directory_path() / "mesolith_config_test";
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder / "there.xyz") << "1\n";
+    const mesolith::test::TemporaryFolder folder;
+    folder.file("there.xyz", "1\n");
     const std::string text =
         "[[trajectory]]\nfile = \"there.xyz\"\n[[trajectory]]\nfile = \"gone.xyz\"\noptional = "
         "true\n[[trajectory]]\nfile = \"${MESOLITH_TEST_UNSET}/x\"\noptional = "
         "true\n[sites]\nsource = \"averaged\"\n";
-    const Config c = parse_config(text, (folder / "in.toml").string());
+    const Config c = parse_config(text, folder / "in.toml");
     CHECK(c.trajectories.size() == 3);
     CHECK(c.present_trajectories().size() == 1);
     REQUIRE(c.warnings.size() == 2);
     CHECK(contains(c.warnings[0], "trajectory.1 is left out: no such file"));
     CHECK(contains(c.warnings[1], "MESOLITH_TEST_UNSET is not set"));
-    std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("environment variables in file names are replaced", "[config]") {
@@ -225,7 +224,7 @@ TEST_CASE("environment variables in file names are replaced", "[config]") {
     CHECK(parse(smallest).resolve("$notavariable") == "folder/$notavariable");
 }
 
-TEST_CASE("--set wins over the file and goes through the same checks", "[config]") {
+TEST_CASE("an option --set wins over the file and goes through the same checks", "[config]") {
     const Config c =
         parse(smallest, {"msm.lag_times_ps=[1,2]", "run.name=\"n\"", "sites.assignment=core",
                          "trajectory.stride=3", "meso.n_walkers=50", "sites.structure = b.POSCAR"});
@@ -240,7 +239,7 @@ TEST_CASE("--set wins over the file and goes through the same checks", "[config]
     CHECK(parse(smallest, {"run.seed=3", "run.seed=4"}).run.seed == 4);
 }
 
-TEST_CASE("--set reaches one or all of several trajectories", "[config]") {
+TEST_CASE("an option --set reaches one or all of several trajectories", "[config]") {
     const std::string two =
         "[[trajectory]]\nfile='a'\n[[trajectory]]\nfile='b'\n[sites]\nsource='averaged'\n";
     const Config one = parse(two, {"trajectory.1.stride=2"});

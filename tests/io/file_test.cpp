@@ -5,7 +5,7 @@
 #include "mesolith/io/file.hpp"
 
 #include "support/catch.hpp"
-#include "temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace mesolith;
 using Catch::Matchers::Contains;

@@ -13,7 +13,7 @@
 #include "mesolith/io/hdf5.hpp"
 
 #include "support/catch.hpp"
-#include "temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace mesolith;
 using Catch::Matchers::Contains;

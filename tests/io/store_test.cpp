@@ -9,19 +9,13 @@
 #include "mesolith/io/store.hpp"
 
 #include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace mesolith;
+using mesolith::test::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder that is gone at the end of the test.
-struct Folder {
-    fs::path path = fs::temp_directory_path() / ("mesolith_store_" + std::to_string(std::rand()));
-    Folder() { fs::create_directories(path); }
-    ~Folder() { fs::remove_all(path); }
-    std::string operator/(const std::string& name) const { return (path / name).string(); }
-};
 
 template <class T>
 void store(const std::string& path, const T& value) {
@@ -120,7 +114,7 @@ bool contains(const std::string& text, const std::string& part) {
 } // namespace
 
 TEST_CASE("sites come back from the file bit by bit", "[io][store]") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const StoredSites s = some_sites();
     store(folder / "sites.h5", s);
     const StoredSites r = read_sites(Hdf5File::open(folder / "sites.h5"));
@@ -143,7 +137,7 @@ TEST_CASE("sites come back from the file bit by bit", "[io][store]") {
 }
 
 TEST_CASE("a crystal without a framework and with one radius comes back", "[io][store]") {
-    const Folder folder;
+    const TemporaryFolder folder;
     StoredSites s = some_sites();
     s.framework_species.clear();
     s.framework_positions.clear();
@@ -158,7 +152,7 @@ TEST_CASE("a crystal without a framework and with one radius comes back", "[io][
 }
 
 TEST_CASE("a trajectory comes back with events, MSD and diagnostics", "[io][store]") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const StoredTrajectory t = some_trajectory();
     store(folder / "t.h5", t);
     const StoredTrajectory r = read_trajectory(Hdf5File::open(folder / "t.h5"));
@@ -185,7 +179,7 @@ TEST_CASE("a trajectory comes back with events, MSD and diagnostics", "[io][stor
 }
 
 TEST_CASE("counts and kernel come back", "[io][store]") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const TransitionCounts c = some_counts();
     store(folder / "c.h5", c);
     const TransitionCounts r = read_counts(Hdf5File::open(folder / "c.h5"));
@@ -212,7 +206,7 @@ TEST_CASE("counts and kernel come back", "[io][store]") {
 }
 
 TEST_CASE("a kernel that loses walkers is refused on reading", "[io][store][bad]") {
-    const Folder folder;
+    const TemporaryFolder folder;
     Kernel k = some_kernel();
     k.entries[2].p = 0.5;
     store(folder / "k.h5", k);
@@ -220,7 +214,7 @@ TEST_CASE("a kernel that loses walkers is refused on reading", "[io][store][bad]
 }
 
 TEST_CASE("events out of order are refused with the file and the event", "[io][store][bad]") {
-    const Folder folder;
+    const TemporaryFolder folder;
     SiteTrajectory t = some_trajectory().trajectory;
     t.events[1].frame = 100; // behind the last frame
     store(folder / "t.h5", t);
@@ -235,7 +229,7 @@ TEST_CASE("events out of order are refused with the file and the event", "[io][s
 }
 
 TEST_CASE("a file cut in half is one line that names it", "[io][store][bad]") {
-    const Folder folder;
+    const TemporaryFolder folder;
     store(folder / "sites.h5", some_sites());
     fs::resize_file(folder / "sites.h5", fs::file_size(folder / "sites.h5") / 2);
     try {
@@ -250,7 +244,7 @@ TEST_CASE("a file cut in half is one line that names it", "[io][store][bad]") {
 }
 
 TEST_CASE("provenance comes back and says who made the file", "[io][store]") {
-    const Folder folder;
+    const TemporaryFolder folder;
     std::ofstream(folder / "in.xyz") << "1\n";
     Provenance p;
     p.stage = "sites";
@@ -285,7 +279,7 @@ TEST_CASE("provenance comes back and says who made the file", "[io][store]") {
 }
 
 TEST_CASE("a known input is hashed again only when its size or time changed", "[io][store]") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string path = folder / "in.xyz";
     std::ofstream(path) << "one";
     const InputFile first = describe_input(path);

@@ -4,7 +4,7 @@
 #include "mesolith/io/structure_file.hpp"
 
 #include "support/catch.hpp"
-#include "temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace mesolith;
 using Catch::Matchers::Contains;

@@ -11,19 +11,13 @@
 #include "mesolith/pipeline/summary.hpp"
 
 #include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace mesolith;
+using mesolith::test::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder with the files of a run, gone at the end of the test.
-struct Folder {
-    fs::path path = fs::temp_directory_path() / fmt::format("mesolith_stages_{}", std::rand());
-    Folder() { fs::create_directories(path); }
-    ~Folder() { fs::remove_all(path); }
-    std::string operator/(const std::string& name) const { return (path / name).string(); }
-};
 
 /// 8 sites (simple cubic, spacing 3 A) in a cube of 6 A, Si in the middles. Four Li stand exactly on sites:
 /// each hops by one site along +x every 10 frames, ion k for the first time at frame 10 - k; Li 3 goes along
@@ -59,7 +53,7 @@ void write_crystal(const std::string& path) {
     std::ofstream(path) << "cubic\n1.0\n3 0 0\n0 3 0\n0 0 3\nLi Si\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n";
 }
 
-Config config_of(const Folder& folder, std::vector<std::string> set = {}) {
+Config config_of(const TemporaryFolder& folder, std::vector<std::string> set = {}) {
     const std::string text =
         "[[trajectory]]\nfile = \"md.xyz\"\nframe_interval_ps = 0.5\nwrapping = \"unwrapped\"\n"
         "[sites]\nstructure = \"crystal.POSCAR\"\n"
@@ -70,7 +64,7 @@ Config config_of(const Folder& folder, std::vector<std::string> set = {}) {
     return parse_config(text, folder / "in.toml", {set, true});
 }
 
-struct March : Folder {
+struct March : TemporaryFolder {
     explicit March(const MarchOptions& options = {}) {
         write_crystal(*this / "crystal.POSCAR");
         write_march(*this / "md.xyz", options);
@@ -174,7 +168,7 @@ TEST_CASE("replicas in a strained and shifted box share the sites of the first",
 }
 
 TEST_CASE("a replica whose crystal lies otherwise in its box is refused", "[pipeline][sites][bad]") {
-    const Folder run;
+    const TemporaryFolder run;
     std::ofstream(run / "crystal.POSCAR")
         << "tetragonal\n1.0\n3 0 0\n0 3 0\n0 0 4\nLi Si\n1 1\nDirect\n0 0 0\n0.5 0.5 0.4\n";
     const auto write_still = [&](const std::string& name, bool turned) { // x and z exchanged

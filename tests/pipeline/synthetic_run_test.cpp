@@ -15,10 +15,10 @@
 #include "mesolith/pipeline/analysis_file.hpp"
 #include "mesolith/pipeline/stages.hpp"
 
-#include "io/temporary_folder.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 #include "support/synthetic.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace mesolith;
 using namespace mesolith::test;

@@ -1,5 +1,5 @@
 #pragma once
-// A folder that is gone when the test ends.
+// A folder of its own for each test of each process (ctest runs several at once), gone when the test ends.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
