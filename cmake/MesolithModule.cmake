@@ -5,6 +5,7 @@ add_library(mesolith_warnings INTERFACE)
 target_compile_options(mesolith_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wcast-align -Wunused -Woverloaded-virtual
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> # false alarms of GCC 12 on std::string (its bug 105651)
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-bitwise-instead-of-logical> # tests without a branch are meant
   $<$<BOOL:${MESOLITH_WERROR}>:-Werror>)
 if(MESOLITH_SANITIZE)
   add_compile_options(-fsanitize=${MESOLITH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
