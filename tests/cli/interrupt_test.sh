@@ -11,11 +11,10 @@ stop_during() {
   shift
   "$program" "$@" >out.txt 2>err.txt &
   local pid=$!
-  for _ in $(seq 600); do
+  for _ in $(seq 3000); do
     grep -q "$pattern" err.txt && break
-    sleep 0.05
+    sleep 0.01
   done
-  sleep 0.2
   kill -INT $pid 2>/dev/null
   wait $pid
   local got=$?
@@ -24,10 +23,11 @@ stop_during() {
   ls runs/cubic | grep -q part && fail "unfinished files are left: $(ls runs/cubic)"
 }
 
-# A trajectory that takes seconds to read.
-for _ in $(seq 200); do cat data/md.xyz; done >data/long.xyz
+# A trajectory that takes seconds to read, also on a fast machine.
+for _ in $(seq 1000); do cat data/md.xyz; done >data/long.xyz
 stop_during 'sites: ' run $in --set trajectory.file=long.xyz
 [ -e runs/cubic/sites.h5 ] && fail "sites.h5 of a stage that was stopped"
+rm data/long.xyz
 
 long="--set meso.n_walkers=2000000 --set meso.total_time_ps=100000"
 expect 0 . sites $in
