@@ -183,7 +183,20 @@ class Run:
         file = getattr(self, stage)
         if file is None:
             raise Missing(f"the stage {stage} has not been run ({stage}.h5 is not there)")
+        if self._is_stale(stage):
+            raise Missing(f"{stage}.h5 was made from an older result; run the stage {stage} again")
         return file
+
+    def _is_stale(self, stage):
+        """Whether a stage before this one has been run again since."""
+        order = ("sites", "msm", "meso")
+        for before, after in zip(order, order[1 : order.index(stage) + 1]):
+            earlier, later = getattr(self, before), getattr(self, after)
+            if earlier is not None and later is not None:
+                made_from = later.attr("/", "previous", "")
+                if made_from and made_from != earlier.attr("/", "fingerprint", made_from):
+                    return True
+        return False
 
     @property
     def files(self):

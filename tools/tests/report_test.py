@@ -129,6 +129,16 @@ def test_what_was_not_run_is_left_out_with_the_reason(tmp_path):
     )
 
 
+def test_results_of_an_older_stage_are_left_out(tmp_path):
+    synthetic.write_run(tmp_path)
+    with h5py.File(tmp_path / "meso.h5", "a") as file:
+        file.attrs["previous"] = "e" * 64  # msm.h5 has been made again since
+    assert command(tmp_path).returncode == 0
+    text = text_of((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "Not shown: meso.h5 was made from an older result; run the stage meso again." in text
+    assert "0.0123 ± 0.0011" in text
+
+
 def test_a_missing_dataset_removes_its_part_only(tmp_path):
     synthetic.write_run(tmp_path)
     with h5py.File(tmp_path / "msm.h5", "a") as file:
