@@ -84,7 +84,7 @@ build tsan "${targets[@]}"
 run_ctest tsan -R "$pattern"
 
 export MESOLITH_PROGRAM=$PWD/build/release/mesolith
-if [[ -n $(find tools -name 'test_*.py' -not -path '*/.*' -print -quit) ]]; then
+if [[ -n $(find tools -name '*_test.py' -not -path '*/.*' -print -quit) ]]; then
     run_counted pytest "$MESOLITH_PYTHON" -m pytest -q -p no:cacheprovider tools
 fi
 if [[ -f validation/run.sh ]]; then
