@@ -3,6 +3,8 @@
 #include <Eigen/Dense>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/msm/classes.hpp"
+#include "mesolith/msm/estimate_kernel.hpp"
 #include "mesolith/msm/kernel.hpp"
 
 #include "support/catch.hpp"

@@ -4,6 +4,7 @@
 #include <Eigen/Dense>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/msm/estimate_kernel.hpp"
 #include "mesolith/msm/transport.hpp"
 
 #include "support/catch.hpp"

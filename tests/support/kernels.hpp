@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mesolith/msm/kernel.hpp"
+#include "mesolith/msm/transition_counts.hpp"
 
 namespace mesolith::test {
 

@@ -10,7 +10,7 @@
 #include "mesolith/crystal/symmetry.hpp"
 #include "mesolith/io/trajectory_file.hpp"
 #include "mesolith/meso/simulate.hpp"
-#include "mesolith/msm/kernel.hpp"
+#include "mesolith/msm/estimate_kernel.hpp"
 #include "mesolith/sites/assign_sites.hpp"
 #include "mesolith/sites/build_sites.hpp"
 #include "mesolith/trajectory/continuous.hpp"

@@ -6,6 +6,7 @@
 
 #include "mesolith/io/hdf5.hpp"
 #include "mesolith/msm/kernel.hpp"
+#include "mesolith/msm/transition_counts.hpp"
 #include "mesolith/observables/msd.hpp"
 #include "mesolith/sites/assign_sites.hpp"
 #include "mesolith/sites/site_trajectory.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "mesolith/msm/kernel.hpp"
+#include "mesolith/msm/estimate_kernel.hpp"
 
 namespace mesolith {
 

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "mesolith/crystal/site_set.hpp"
-#include "mesolith/msm/transition_counts.hpp"
 
 namespace mesolith {
 
@@ -39,49 +38,5 @@ struct Kernel {
 /// @throws DataError naming the column when one does not sum to 1 within 1e-12, holds a negative or
 /// non-finite value or a site that does not exist, or shapes do not fit
 void check_kernel(const Kernel& kernel);
-
-enum class Estimator {
-    column,      ///< each column by its own visits (Qaisrani et al., eq. 5)
-    symmetrised, ///< detailed balance: counts averaged with those of the reverse move
-};
-
-struct EstimatorOptions {
-    Estimator estimator = Estimator::symmetrised;
-    /// Stationary distribution imposed on a symmetrised kernel, one per basis site (need not be normalised);
-    /// empty = estimated from the visits. Full occupancy (as many ions as sites) means uniform.
-    std::vector<double> stationary;
-};
-
-/// Transition probabilities from counts. With S(j, i, R) = C(j, i, R) + C(i, j, -R):
-///   column       M_ij(R) = C(j, i, R) / sum_{k, R} C(j, k, R)
-///   symmetrised  M_ij(R) = S(j, i, R) / sum_{k, R} S(j, k, R),  pi_j ~ sum_{k, R} S(j, k, R)
-///   with given pi: flows F = (pi_j C(j, i, R) / n_j + pi_i C(i, j, -R) / n_i) / 2, M = F / pi_j, the rest
-///   stays.
-/// A site that was never visited keeps its walker (p = 1 to stay) and has pi = 0; so has, in `column`, one
-/// that is left but never reached.
-/// @param weights  one per block of the counts (bootstrap), empty = all 1
-/// @throws DataError when there are no counts, or a given pi asks for more than probability 1 in some column
-[[nodiscard]] Kernel estimate_kernel(const TransitionCounts& counts, const SiteBasis& basis,
-                                     const EstimatorOptions& options, std::span<const double> weights = {});
-
-/// Sites that exchange with each other and are never left: a walker that enters one stays for ever.
-struct ClosedClass {
-    std::vector<std::int32_t> sites; ///< ascending
-    std::vector<double> stationary;  ///< of the class alone, sums to 1, one per site of the class
-    double weight = 0;               ///< share of the ions that end up in it
-};
-
-struct ClassStructure {
-    std::vector<ClosedClass> classes;    ///< by falling weight
-    std::vector<std::int32_t> transient; ///< sites that are left for good
-    std::vector<std::int32_t> class_of;  ///< class of each site, -1 for transient ones
-};
-
-/// Strongly connected components (Tarjan) of the graph of sites, cells folded together. Short data have
-/// several: channels that never exchanged, sites that nobody left.
-/// @param start  share of ions on each site; transient sites pass theirs on by their absorption
-/// probabilities.
-///               Empty: the stationary distribution of the kernel.
-[[nodiscard]] ClassStructure closed_classes(const Kernel& kernel, std::span<const double> start = {});
 
 } // namespace mesolith

@@ -1,7 +1,9 @@
 #pragma once
 #include <vector>
 
+#include "mesolith/msm/classes.hpp"
 #include "mesolith/msm/kernel.hpp"
+#include "mesolith/msm/transition_counts.hpp"
 
 namespace mesolith {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "mesolith/msm/chapman_kolmogorov.hpp"
-#include "mesolith/msm/kernel.hpp"
+#include "mesolith/msm/estimate_kernel.hpp"
 #include "mesolith/msm/spectrum.hpp"
 #include "mesolith/msm/transport.hpp"
 #include "mesolith/observables/msd.hpp"
