@@ -168,7 +168,8 @@ template <class V>
 void visit_fields(MarkovSection& o, V&& v) {
     v("lag_times_ps", o.lag_times, About("Lag times at which transitions are counted.").above(0).filled());
     v("lag_time_ps", o.lag_time,
-      About("Lag time of the kernel that is used; 0 = the smallest from which on D agrees with the MSD.")
+      About("Lag time of the kernel that is used; 0 = the smallest whose D and slow timescales agree with "
+            "those of all longer lags.")
           .at_least(0));
     v("estimator", o.estimator,
       About("`symmetrised`: detailed balance, counts averaged with those of the reverse move; `column`: each "
@@ -181,8 +182,8 @@ void visit_fields(MarkovSection& o, V&& v) {
     v("bootstrap_samples", o.bootstrap_samples,
       About("Resamplings behind the error bars.").at_least(2).at_most(100000));
     v("block_ps", o.block,
-      About("Length of the time blocks that are resampled; 0 = found (twice the longest lag, at least 12 "
-            "blocks).")
+      About("Length of the time blocks that are resampled; 0 = found from the correlation times of the "
+            "data.")
           .at_least(0));
     v("msd_max_lag_ps", o.msd_max_lag,
       About("Longest lag of the MSD curves; 0 = twice the longest of the lag times and the fit window.")
@@ -195,9 +196,13 @@ void visit_fields(MarkovSection& o, V&& v) {
     v("agreement_sigmas", o.agreement_sigmas,
       About("D agrees with the MSD when it lies within this many standard errors of the difference.")
           .above(0));
-    v("timescale_warn", o.timescale_warn,
-      About("Warn above this drift of the slowest timescale to the next lag, in standard errors.").above(0));
-    v("timescale_fail", o.timescale_fail, About("Fail above it.").above(0));
+    v("fewest_hops", o.fewest_hops,
+      About("Independent hops behind each component of D that a lag needs to be used.").at_least(0));
+    v("plateau_level", o.plateau_level,
+      About("A lag is too short when D and slow timescales differ from those at longer lags by more than "
+            "noise does with this probability.")
+          .above(0)
+          .at_most(0.5));
     v("ck_warn", o.ck_warn,
       About("Warn when the Chapman-Kolmogorov error exceeds its 95 % noise floor times this.").above(0));
     v("ck_fail", o.ck_fail, About("Fail above it.").above(0));

@@ -407,7 +407,6 @@ private:
                     std::string("msm.") + key,
                     fmt::format("expected at least the threshold of the warning, {}, got {}", warn, fail));
         };
-        ordered("timescale_fail", m.timescale_warn, m.timescale_fail);
         ordered("ck_fail", m.ck_warn, m.ck_fail);
         ordered("msd_fail", m.msd_warn, m.msd_fail);
     }

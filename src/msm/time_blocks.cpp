@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include <boost/math/distributions/students_t.hpp>
+
 #include "mesolith/core/error.hpp"
 
 namespace mesolith {
@@ -30,6 +32,19 @@ std::vector<double> bootstrap_weights(std::size_t n_blocks, std::uint64_t seed, 
     }
     for (double& w : weights) w *= static_cast<double>(n_blocks) / sum;
     return weights;
+}
+
+double bootstrap_scale(std::size_t n_blocks) {
+    if (n_blocks < 2) return std::numeric_limits<double>::infinity();
+    const auto k = static_cast<double>(n_blocks);
+    return std::sqrt((k + 1) / (k - 1));
+}
+
+double interval_factor(double level, std::size_t n_blocks) {
+    if (!(level > 0 && level < 1) || n_blocks < 2)
+        throw DataError("an interval needs a level between 0 and 1 and at least two blocks");
+    const boost::math::students_t t(static_cast<double>(n_blocks - 1));
+    return boost::math::quantile(t, 0.5 * (1 + level));
 }
 
 double standard_deviation(std::span<const double> samples) {

@@ -1,58 +1,19 @@
 #include "mesolith/pipeline/analysis.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
 
+#include "analysis_parts.hpp"
+
 namespace mesolith {
 
 namespace {
-
-constexpr std::array axes{'x', 'y', 'z'};
-
-/// Standard error of each component over samples.
-template <class Value>
-Value spread(const std::vector<Value>& samples) {
-    Value result;
-    std::vector<double> component(samples.size());
-    for (Eigen::Index k = 0; k < result.size(); ++k) {
-        for (std::size_t b = 0; b < samples.size(); ++b) component[b] = samples[b].data()[k];
-        result.data()[k] = standard_deviation(component);
-    }
-    return result;
-}
-
-Vec3 ratio(const Vec3& difference, const Vec3& error) {
-    Vec3 z = Vec3::Zero();
-    for (int a = 0; a < 3; ++a)
-        if (difference[a] != 0) z[a] = difference[a] / error[a]; // an infinite or NaN z is no agreement
-    return z;
-}
-
-struct Axis {
-    int index;
-    double value;
-};
-Axis largest(const Vec3& z) {
-    Axis worst{0, std::abs(z[0])};
-    for (int a = 1; a < 3; ++a)
-        if (!(std::abs(z[a]) <= worst.value)) worst = {a, std::abs(z[a])};
-    return worst;
-}
-
-Check judge(std::string name, double value, double warn_above, double fail_above, std::string text) {
-    Check check{std::move(name), Verdict::pass, value, warn_above, fail_above, std::move(text)};
-    if (!(value <= warn_above)) check.verdict = Verdict::warn;
-    if (!(value <= fail_above)) check.verdict = Verdict::fail;
-    return check;
-}
 
 /// Timescales of all modes but the first (the stationary one), slowest first.
 std::vector<double> slow_timescales(const std::vector<Mode>& modes, double lag_time, std::size_t n,
@@ -69,39 +30,25 @@ std::vector<double> slow_timescales(const std::vector<Mode>& modes, double lag_t
 /// have their own errors.
 struct Resampled {
     std::vector<Mat3> diffusivity;
-    std::vector<Vec3> slope; // of the MSD between the times of the window
+    std::vector<Vec3> slope;  // of the MSD between the times of the window ...
+    std::vector<Vec3> excess; // ... minus that of the trajectory
     std::vector<std::vector<double>> internal, supercell;
-    explicit Resampled(std::size_t n) : diffusivity(n), slope(n), internal(n), supercell(n) {}
+    explicit Resampled(std::size_t n) : diffusivity(n), slope(n), excess(n), internal(n), supercell(n) {}
 };
 
-std::vector<Estimate> with_errors(const std::vector<double>& values,
+/// Errors of timescales are those of their logarithms: a long one is known to a factor, not to a difference.
+std::vector<Estimate> with_errors(const Context& context, const std::vector<double>& values,
                                   const std::vector<std::vector<double>>& samples) {
     std::vector<Estimate> estimates;
     for (std::size_t m = 0; m < values.size(); ++m) {
-        std::vector<double> column;
+        std::vector<double> logarithms;
         for (const std::vector<double>& s : samples)
-            if (m < s.size()) column.push_back(s[m]);
-        estimates.push_back({values[m], standard_deviation(column)});
+            if (m < s.size() && s[m] > 0) logarithms.push_back(std::log(s[m]));
+        estimates.push_back(
+            {values[m], values[m] * bootstrap_scale(context.blocks.size()) * standard_deviation(logarithms)});
     }
     return estimates;
 }
-
-/// Everything that the steps of the analysis share.
-struct Context {
-    const std::vector<SiteTrajectory>& trajectories;
-    const SiteSet& sites;
-    const std::vector<MsdSums>& raw_msd;
-    const AnalysisOptions& options;
-    double interval = 0; // [ps]
-    std::vector<std::int64_t> n_frames;
-    std::int64_t longest = 0;
-    std::vector<Vec3> kappa;
-    std::int64_t bin_frames = 1;
-    std::size_t samples() const { return static_cast<std::size_t>(options.bootstrap_samples); }
-    std::vector<double> weights(std::size_t n_blocks, std::size_t sample) const {
-        return bootstrap_weights(n_blocks, options.seed, static_cast<std::uint32_t>(sample));
-    }
-};
 
 Context make_context(const std::vector<SiteTrajectory>& trajectories, const SiteSet& sites,
                      const std::vector<MsdSums>& raw_msd, const AnalysisOptions& options) {
@@ -117,7 +64,8 @@ Context make_context(const std::vector<SiteTrajectory>& trajectories, const Site
                     {},
                     0,
                     supercell_wave_vectors(sites.supercell),
-                    1};
+                    1,
+                    {}};
     if (!(context.interval > 0)) throw DataError("the frame interval must be positive");
     for (std::size_t k = 0; k < trajectories.size(); ++k) {
         context.n_frames.push_back(trajectories[k].n_frames);
@@ -125,30 +73,6 @@ Context make_context(const std::vector<SiteTrajectory>& trajectories, const Site
         context.bin_frames = std::max(context.bin_frames, raw_msd[k].bin_frames);
     }
     return context;
-}
-
-std::vector<TimeBlock> choose_blocks(const Context& context, MarkovAnalysis& analysis) {
-    const AnalysisOptions& o = context.options;
-    const double total = static_cast<double>(
-        std::accumulate(context.n_frames.begin(), context.n_frames.end(), std::int64_t{0}));
-    const double window = std::max(*std::max_element(o.lag_times.begin(), o.lag_times.end()), o.fit_end);
-    double frames =
-        o.block > 0 ? o.block / context.interval : std::min(2 * window / context.interval, total / 12);
-    // Whole bins of the MSD, so that MSD and counts are resampled with the same stretches of time.
-    const auto bin = static_cast<double>(context.bin_frames);
-    frames = std::max(1.0, std::round(frames / bin)) * bin;
-    std::vector<TimeBlock> blocks = cut_into_blocks(context.n_frames, static_cast<std::int64_t>(frames));
-    analysis.block_length = frames * context.interval;
-    if (blocks.size() < 10)
-        analysis.warnings.push_back(fmt::format(
-            "only {} time blocks of {:.3g} ps: error bars are rough (± {:.0f} %)", blocks.size(),
-            analysis.block_length, 100 / std::sqrt(2.0 * static_cast<double>(blocks.size() - 1))));
-    if (frames * context.interval < window)
-        analysis.warnings.push_back(
-            fmt::format("time blocks of {:.3g} ps are shorter than the longest window of {:.3g} ps: error "
-                        "bars may be too small. Use shorter lags or more data",
-                        analysis.block_length, window));
-    return blocks;
 }
 
 std::vector<std::int64_t> lags_in_frames(const Context& context) {
@@ -172,28 +96,27 @@ struct CurveSamples {
 };
 
 /// An MSD curve and its slope with bootstrap errors.
-void msd_with_errors(const Context& context, const std::vector<TimeBlock>& blocks,
-                     const std::vector<MsdSums>& sums, MsdCurve& curve, MsdSlope& slope,
-                     CurveSamples& samples) {
+void msd_with_errors(const Context& context, const std::vector<MsdSums>& sums, MsdCurve& curve,
+                     MsdSlope& slope, CurveSamples& samples) {
     const AnalysisOptions& o = context.options;
     for (const std::int64_t lag : sums.front().lag_frames)
         curve.time.push_back(static_cast<double>(lag) * context.interval);
-    curve.value = weighted_msd(sums, blocks);
+    curve.value = weighted_msd(sums, context.blocks);
     const MsdFit fit = fit_msd(curve.time, curve.value, o.fit_begin, o.fit_end);
     samples.curve.resize(context.samples());
     samples.fit.resize(context.samples());
     for_each_index(context.samples(), [&](std::size_t b) {
-        samples.curve[b] = weighted_msd(sums, blocks, context.weights(blocks.size(), b));
+        samples.curve[b] = weighted_msd(sums, context.blocks, context.weights(b));
         samples.fit[b] = fit_msd(curve.time, samples.curve[b], o.fit_begin, o.fit_end);
     });
     for (std::size_t l = 0; l < curve.time.size(); ++l) {
         std::vector<Vec3> column;
         for (const auto& s : samples.curve) column.push_back(s[l]);
-        curve.error.push_back(spread(column));
+        curve.error.push_back(context.error(column));
     }
     std::vector<Vec3> slopes;
     for (const MsdFit& f : samples.fit) slopes.push_back(f.diffusivity);
-    slope = {fit.diffusivity, spread(slopes), fit.intercept};
+    slope = {fit.diffusivity, context.error(slopes), fit.intercept};
 }
 
 /// Times nearest to the fit window between which the MSD of a model with this lag can grow.
@@ -240,20 +163,19 @@ LagResult result_at_lag(const Context& context, TransitionCounts counts, Resampl
     r.window_end = static_cast<double>(window.last) * tau;
     r.model_slope = model_slope(r.kernel, window);
     for_each_index(context.samples(), [&](std::size_t b) {
-        const Kernel kernel = estimate_kernel(r.counts, context.sites.basis, o.estimator,
-                                              context.weights(r.counts.n_blocks(), b));
+        const Kernel kernel = estimate_kernel(r.counts, context.sites.basis, o.estimator, context.weights(b));
         resampled.slope[b] = model_slope(kernel, window);
         resampled.diffusivity[b] = exact_transport(kernel).diffusivity;
         const std::vector<Mode> modes = kernel_spectrum(kernel, context.kappa);
         resampled.internal[b] = slow_timescales(modes, tau, o.n_timescales, true);
         resampled.supercell[b] = slow_timescales(modes, tau, o.n_timescales, false);
     });
-    r.error = spread(resampled.diffusivity);
+    r.error = context.error(resampled.diffusivity);
     for (const Mat3& D : resampled.diffusivity) r.samples.push_back(D.diagonal());
     r.internal_timescales =
-        with_errors(slow_timescales(r.modes, tau, o.n_timescales, true), resampled.internal);
+        with_errors(context, slow_timescales(r.modes, tau, o.n_timescales, true), resampled.internal);
     r.supercell_timescales =
-        with_errors(slow_timescales(r.modes, tau, o.n_timescales, false), resampled.supercell);
+        with_errors(context, slow_timescales(r.modes, tau, o.n_timescales, false), resampled.supercell);
     return r;
 }
 
@@ -264,7 +186,8 @@ void describe_long_times(const Context& context, const std::vector<Vec3>& d_minu
     const LagResult& lag = analysis.lags[analysis.chosen];
     const Vec3 D = lag.transport.diffusivity.diagonal();
     if (!lag.agrees ||
-        largest(ratio(D - analysis.raw_slope.diffusivity, spread(d_minus_slope))).value <= o.agreement_sigmas)
+        largest(ratio(D - analysis.raw_slope.diffusivity, context.error(d_minus_slope))).value <=
+            o.agreement_sigmas)
         return;
     const auto slowest = std::find_if(lag.internal_timescales.begin(), lag.internal_timescales.end(),
                                       [](const Estimate& t) { return std::isfinite(t.value); });
@@ -278,9 +201,9 @@ void describe_long_times(const Context& context, const std::vector<Vec3>& d_minu
         100 * (D[2] / analysis.raw_slope.diffusivity[2] - 1), o.fit_begin, o.fit_end, slowest->value);
 }
 
-/// Does the model's MSD grow as that of the trajectory? Choose the lag of the kernel that goes on.
-void choose_lag(const Context& context, const CurveSamples& raw, const std::vector<Resampled>& resampled,
-                MarkovAnalysis& analysis) {
+/// Does the model's MSD grow as that of the trajectory?
+void compare_growth(const Context& context, const CurveSamples& raw, std::vector<Resampled>& resampled,
+                    MarkovAnalysis& analysis) {
     const AnalysisOptions& o = context.options;
     for (std::size_t l = 0; l < analysis.lags.size(); ++l) {
         LagResult& lag = analysis.lags[l];
@@ -288,10 +211,10 @@ void choose_lag(const Context& context, const CurveSamples& raw, const std::vect
             return curve_slope(analysis.raw.time, msd, lag.window_begin, lag.window_end);
         };
         lag.msd_slope = slope(analysis.raw.value);
-        std::vector<Vec3> difference(context.samples());
-        for (std::size_t b = 0; b < difference.size(); ++b)
-            difference[b] = resampled[l].slope[b] - slope(raw.curve[b]);
-        lag.z_msd = ratio(lag.model_slope - lag.msd_slope, spread(difference));
+        std::vector<Vec3>& excess = resampled[l].excess;
+        for (std::size_t b = 0; b < excess.size(); ++b)
+            excess[b] = resampled[l].slope[b] - slope(raw.curve[b]);
+        lag.z_msd = ratio(lag.model_slope - lag.msd_slope, context.error(excess));
         lag.agrees = largest(lag.z_msd).value <= o.agreement_sigmas;
     }
     std::size_t first = analysis.lags.size();
@@ -306,7 +229,55 @@ void choose_lag(const Context& context, const CurveSamples& raw, const std::vect
         any ? fmt::format("From a lag of {:g} ps on the model's MSD grows {}", named.kernel.lag_time, grows)
             : fmt::format("At no lag up to {:g} ps does the model's MSD grow {}", named.kernel.lag_time,
                           grows);
-    analysis.chosen = std::min(first, analysis.lags.size() - 1);
+}
+
+/// D and the logarithms of the slowest timescales, which must not depend on the lag, and the growth of the
+/// MSD beyond that of the trajectory, which must be zero.
+LagQuantities quantities_of(const LagResult& lag, const Resampled& resampled, std::size_t n_timescales) {
+    constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+    LagQuantities q;
+    q.lag_time = lag.kernel.lag_time;
+    q.fewest_hops = lag.hops.minCoeff();
+    const auto list = [&](const Mat3& D, const std::vector<double>& timescales) {
+        std::vector<double> values{D(0, 0), D(1, 1), D(2, 2), D.trace() / 3, D(1, 2), D(0, 2), D(0, 1)};
+        for (std::size_t m = 0; m < n_timescales; ++m) {
+            const bool known = m < timescales.size() && std::isfinite(timescales[m]) && timescales[m] > 0;
+            values.push_back(known ? std::log(timescales[m]) : unknown);
+        }
+        return values;
+    };
+    std::vector<double> timescales;
+    for (const Estimate& t : lag.internal_timescales)
+        // An eigenvalue near its noise has a timescale that is noise, and biased.
+        timescales.push_back(t.error < 0.5 * t.value && t.value > 0.5 * q.lag_time ? t.value : unknown);
+    q.value = list(lag.transport.diffusivity, timescales);
+    for (std::size_t b = 0; b < resampled.diffusivity.size(); ++b)
+        q.sample.push_back(list(resampled.diffusivity[b], resampled.internal[b]));
+    const auto with_mean = [](const Vec3& v) { return std::vector<double>{v[0], v[1], v[2], v.mean()}; };
+    q.residual = with_mean(lag.model_slope - lag.msd_slope);
+    for (const Vec3& excess : resampled.excess) q.residual_sample.push_back(with_mean(excess));
+    return q;
+}
+
+void choose_lag(const Context& context, const CurveSamples& raw, const std::vector<Resampled>& resampled,
+                MarkovAnalysis& analysis) {
+    const AnalysisOptions& o = context.options;
+    const std::size_t n_timescales = std::min<std::size_t>(o.n_timescales, 3);
+    analysis.quantities = {"D_xx", "D_yy", "D_zz", "D_mean", "D_yz", "D_xz", "D_xy"};
+    for (std::size_t m = 0; m < n_timescales; ++m)
+        analysis.quantities.push_back(fmt::format("ln t_{}", m + 1));
+    for (const char* axis : {"along x", "along y", "along z", "of all axes"})
+        analysis.quantities.push_back(fmt::format("the growth of the MSD {}", axis));
+    std::vector<LagQuantities> quantities;
+    for (std::size_t l = 0; l < analysis.lags.size(); ++l)
+        quantities.push_back(quantities_of(analysis.lags[l], resampled[l], n_timescales));
+    LagSelectionOptions selection;
+    selection.level = o.plateau_level;
+    selection.fewest_hops = o.fewest_hops;
+    selection.n_first = 4; // D of the axes and their mean
+    selection.scale = bootstrap_scale(context.blocks.size());
+    analysis.selection = select_lag(quantities, analysis.quantities, selection);
+    analysis.chosen = analysis.selection.chosen;
     if (o.chosen_lag > 0) {
         const std::int64_t frames = std::llround(o.chosen_lag / context.interval);
         const auto found = std::find_if(analysis.lags.begin(), analysis.lags.end(),
@@ -316,177 +287,16 @@ void choose_lag(const Context& context, const CurveSamples& raw, const std::vect
                                         o.chosen_lag));
         analysis.chosen = static_cast<std::size_t>(found - analysis.lags.begin());
     }
+    analysis.markovian = analysis.selection.plateau && analysis.chosen >= analysis.selection.chosen;
     std::vector<Vec3> d_minus_slope(context.samples());
     for (std::size_t b = 0; b < d_minus_slope.size(); ++b)
         d_minus_slope[b] = analysis.lags[analysis.chosen].samples[b] - raw.fit[b].diffusivity;
     describe_long_times(context, d_minus_slope, analysis);
 }
 
-Check check_timescales(const Context& context, const MarkovAnalysis& analysis,
-                       const std::vector<Resampled>& resampled) {
-    const AnalysisOptions& o = context.options;
-    const std::string name = "implied timescales";
-    if (analysis.lags.size() < 2)
-        return {name,
-                Verdict::warn,
-                0,
-                o.timescale_warn,
-                o.timescale_fail,
-                "Only one lag: no way to see whether timescales depend on it."};
-    const bool last = analysis.chosen + 1 == analysis.lags.size();
-    const std::size_t a = analysis.chosen, b = last ? a - 1 : a + 1;
-    const auto& here = analysis.lags[a].internal_timescales;
-    const auto& there = analysis.lags[b].internal_timescales;
-    std::size_t m = 0;
-    while (m < std::min(here.size(), there.size()) &&
-           !(std::isfinite(here[m].value) && std::isfinite(there[m].value)))
-        ++m;
-    if (m >= std::min(here.size(), there.size()))
-        return {name,
-                Verdict::warn,
-                0,
-                o.timescale_warn,
-                o.timescale_fail,
-                "No finite timescale inside the folded cell to compare."};
-    std::vector<double> difference;
-    for (std::size_t s = 0; s < context.samples(); ++s)
-        if (m < resampled[a].internal[s].size() && m < resampled[b].internal[s].size())
-            difference.push_back(resampled[a].internal[s][m] - resampled[b].internal[s][m]);
-    const double z = std::abs(here[m].value - there[m].value) / standard_deviation(difference);
-    return judge(name, z, o.timescale_warn, o.timescale_fail,
-                 fmt::format("The slowest timescale inside the cell is {:.3g} ± {:.2g} ps at a lag of {:g} "
-                             "ps and {:.3g} ± {:.2g} ps at "
-                             "{:g} ps: {:.1f} standard errors of the difference.",
-                             here[m].value, here[m].error, analysis.lags[a].kernel.lag_time, there[m].value,
-                             there[m].error, analysis.lags[b].kernel.lag_time, z));
-}
-
-Check check_chapman_kolmogorov(const Context& context, const std::vector<TimeBlock>& blocks,
-                               MarkovAnalysis& analysis) {
-    const AnalysisOptions& o = context.options;
-    const LagResult& chosen = analysis.lags[analysis.chosen];
-    std::vector<std::int64_t> lags;
-    for (const std::int64_t n : o.chain_lengths)
-        if (n >= 2 && n * chosen.counts.lag_frames * 4 <= context.longest)
-            lags.push_back(n * chosen.counts.lag_frames);
-    std::sort(lags.begin(), lags.end());
-    lags.erase(std::unique(lags.begin(), lags.end()), lags.end());
-    const std::string name = "Chapman-Kolmogorov";
-    if (lags.empty())
-        return {name,
-                Verdict::warn,
-                0,
-                o.ck_warn,
-                o.ck_fail,
-                "The trajectory is too short for a chain of two lags (four windows of them are asked for)."};
-    if (lags.size() < o.chain_lengths.size())
-        analysis.warnings.push_back("the longest chains of the Chapman-Kolmogorov test were left out: fewer "
-                                    "than four windows in the trajectory");
-    const std::vector<TransitionCounts> counts =
-        count_transitions(context.trajectories, context.sites, lags, blocks);
-    std::vector<const TransitionCounts*> pointers;
-    for (const TransitionCounts& c : counts) pointers.push_back(&c);
-    analysis.chapman_kolmogorov =
-        chapman_kolmogorov_test(chosen.counts, pointers, context.sites.basis, o.estimator, context.kappa,
-                                o.bootstrap_samples, o.seed);
-    const ChapmanKolmogorovPoint* worst = &analysis.chapman_kolmogorov.front();
-    const auto over = [](const ChapmanKolmogorovPoint& p) { return p.error / p.floor_95; };
-    for (const ChapmanKolmogorovPoint& p : analysis.chapman_kolmogorov)
-        if (over(p) > over(*worst)) worst = &p;
-    return judge(
-        name, over(*worst), o.ck_warn, o.ck_fail,
-        fmt::format("At n = {} err(n) = {:.3f}; sampling noise alone gives {:.3f} (95 % below {:.3f}).",
-                    worst->n, worst->error, worst->floor_median, worst->floor_95));
-}
-
-/// MSD of the chosen kernel at multiples of its lag, and beside it that of the projected trajectory at the
-/// same times.
-Check check_model_msd(const Context& context, const std::vector<TimeBlock>& blocks,
-                      MarkovAnalysis& analysis) {
-    const AnalysisOptions& o = context.options;
-    const LagResult& chosen = analysis.lags[analysis.chosen];
-    const std::int64_t lag = chosen.counts.lag_frames;
-    const std::int64_t longest = std::max<std::int64_t>(1, context.raw_msd.front().lag_frames.back() / lag);
-    std::vector<std::int64_t> steps = msd_lags(longest, 24, 1, 1), at_frames;
-    const std::int64_t judged =
-        std::clamp<std::int64_t>(std::llround(o.fit_end / chosen.kernel.lag_time), 1, longest);
-    steps.push_back(judged);
-    std::sort(steps.begin(), steps.end());
-    steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
-    while (steps.size() > 1 && steps.back() * lag >= context.longest) steps.pop_back();
-    for (const std::int64_t n : steps) at_frames.push_back(n * lag);
-
-    std::vector<MsdSums> sums;
-    for (const SiteTrajectory& t : context.trajectories)
-        sums.push_back(projected_msd(t, context.sites, at_frames, context.bin_frames));
-    const std::vector<Vec3> projected = weighted_msd(sums, blocks);
-    const auto diagonals = [&](const Kernel& kernel) {
-        std::vector<Vec3> values;
-        for (const Mat3& m : exact_msd(kernel, steps)) values.push_back(m.diagonal());
-        return values;
-    };
-    MsdCurve& model = analysis.model;
-    model.value = diagonals(chosen.kernel);
-    std::vector<std::vector<Vec3>> curves(context.samples()), differences(context.samples());
-    for_each_index(context.samples(), [&](std::size_t b) {
-        const std::vector<double> w = context.weights(blocks.size(), b);
-        curves[b] = diagonals(estimate_kernel(chosen.counts, context.sites.basis, o.estimator, w));
-        differences[b] = weighted_msd(sums, blocks, w);
-        for (std::size_t s = 0; s < steps.size(); ++s) differences[b][s] = curves[b][s] - differences[b][s];
-    });
-    Vec3 z = Vec3::Zero();
-    Vec3 excess = Vec3::Zero();
-    for (std::size_t s = 0; s < steps.size(); ++s) {
-        model.time.push_back(static_cast<double>(at_frames[s]) * context.interval);
-        std::vector<Vec3> column, gap;
-        for (std::size_t b = 0; b < context.samples(); ++b) {
-            column.push_back(curves[b][s]);
-            gap.push_back(differences[b][s]);
-        }
-        model.error.push_back(spread(column));
-        if (steps[s] == std::min(judged, steps.back())) {
-            z = ratio(model.value[s] - projected[s], spread(gap));
-            excess = (model.value[s].array() / projected[s].array() - 1).matrix() * 100;
-        }
-    }
-    const Axis worst = largest(z);
-    return judge("model MSD", worst.value, o.msd_warn, o.msd_fail,
-                 fmt::format("At {:g} ps the model's MSD is {:+.1f}, {:+.1f}, {:+.1f} % from that of the "
-                             "site-projected trajectory (x, y, z); "
-                             "largest deviation {:.1f} standard errors ({}).",
-                             static_cast<double>(std::min(judged, steps.back()) * lag) * context.interval,
-                             excess[0], excess[1], excess[2], worst.value,
-                             axes[static_cast<std::size_t>(worst.index)]));
-}
-
-Check check_growth(const AnalysisOptions& o, const MarkovAnalysis& analysis) {
-    const LagResult& chosen = analysis.lags[analysis.chosen];
-    const Axis worst = largest(chosen.z_msd);
-    return judge("growth of the MSD", worst.value, o.msd_warn, o.msd_fail,
-                 fmt::format("Between {:g} and {:g} ps the model's MSD grows with {:.3g}, {:.3g}, {:.3g} "
-                             "A^2/ps (x, y, z; slope / 2), the "
-                             "trajectory's with {:.3g}, {:.3g}, {:.3g}: at most {:.1f} standard errors of "
-                             "the difference ({}).",
-                             chosen.window_begin, chosen.window_end, chosen.model_slope[0],
-                             chosen.model_slope[1], chosen.model_slope[2], chosen.msd_slope[0],
-                             chosen.msd_slope[1], chosen.msd_slope[2], worst.value,
-                             axes[static_cast<std::size_t>(worst.index)]));
-}
-
-Check check_sampling(const MarkovAnalysis& analysis) {
-    const Vec3 hops = analysis.lags[analysis.chosen].hops;
-    int axis = 0;
-    const double fewest = hops.minCoeff(&axis);
-    return judge("sampling", fewest > 0 ? 1 / std::sqrt(fewest) : 1.0, 0.1, 0.3,
-                 fmt::format("{:.0f}, {:.0f}, {:.0f} independent hops stand behind D_xx, D_yy, D_zz; the "
-                             "fewest ({}) alone allow {:.0f} %.",
-                             hops[0], hops[1], hops[2], axes[static_cast<std::size_t>(axis)],
-                             fewest > 0 ? 100 / std::sqrt(fewest) : 100.0));
-}
-
 /// D of the chosen lag from the first part of the data: does it settle?
-std::vector<ConvergencePoint> converge(const Context& context, const std::vector<TimeBlock>& blocks,
-                                       const TransitionCounts& counts) {
+std::vector<ConvergencePoint> converge(const Context& context, const TransitionCounts& counts) {
+    const std::vector<TimeBlock>& blocks = context.blocks;
     std::vector<ConvergencePoint> points;
     for (const double part : {0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0}) {
         const auto used = static_cast<std::size_t>(std::llround(part * static_cast<double>(blocks.size())));
@@ -505,11 +315,12 @@ std::vector<ConvergencePoint> converge(const Context& context, const std::vector
             point.diffusivity = diffusivity(mask);
             std::vector<Vec3> samples(std::min<std::size_t>(context.samples(), 60));
             for_each_index(samples.size(), [&](std::size_t s) {
-                std::vector<double> w = context.weights(used, s);
+                std::vector<double> w =
+                    bootstrap_weights(used, context.options.seed, static_cast<std::uint32_t>(s));
                 w.resize(blocks.size(), 0.0);
                 samples[s] = diffusivity(w);
             });
-            point.error = spread(samples);
+            point.error = spread(samples, used);
         } catch (const DataError&) {
             continue; // a part without a single window, or too small for a given stationary distribution
         }
@@ -567,21 +378,21 @@ MarkovAnalysis analyse(const std::vector<SiteTrajectory>& trajectories, const Si
     const auto report = [&](double fraction) {
         if (progress) progress(fraction);
     };
-    const Context context = make_context(trajectories, sites, raw_msd, options);
+    Context context = make_context(trajectories, sites, raw_msd, options);
     MarkovAnalysis analysis;
-    analysis.blocks = choose_blocks(context, analysis);
-    const std::vector<TimeBlock>& blocks = analysis.blocks;
+    analysis.blocks = choose_blocks(context, analysis.warnings);
+    context.blocks = analysis.blocks.blocks;
 
     std::vector<TransitionCounts> counts =
-        count_transitions(trajectories, sites, lags_in_frames(context), blocks);
+        count_transitions(trajectories, sites, lags_in_frames(context), context.blocks);
     report(0.05);
     CurveSamples raw, projected;
-    msd_with_errors(context, blocks, raw_msd, analysis.raw, analysis.raw_slope, raw);
+    msd_with_errors(context, raw_msd, analysis.raw, analysis.raw_slope, raw);
     report(0.1);
     std::vector<MsdSums> projected_sums;
     for (const SiteTrajectory& t : trajectories)
         projected_sums.push_back(projected_msd(t, sites, raw_msd.front().lag_frames, context.bin_frames));
-    msd_with_errors(context, blocks, projected_sums, analysis.projected, analysis.projected_slope, projected);
+    msd_with_errors(context, projected_sums, analysis.projected, analysis.projected_slope, projected);
     report(0.2);
 
     std::vector<Resampled> resampled(counts.size(), Resampled(context.samples()));
@@ -589,15 +400,16 @@ MarkovAnalysis analyse(const std::vector<SiteTrajectory>& trajectories, const Si
         analysis.lags.push_back(result_at_lag(context, std::move(counts[l]), resampled[l]));
         report(0.2 + 0.5 * static_cast<double>(l + 1) / static_cast<double>(counts.size()));
     }
+    compare_growth(context, raw, resampled, analysis);
     choose_lag(context, raw, resampled, analysis);
-    analysis.checks.push_back(check_timescales(context, analysis, resampled));
-    analysis.checks.push_back(check_chapman_kolmogorov(context, blocks, analysis));
+    analysis.checks.push_back(check_plateau(context, analysis));
+    analysis.checks.push_back(check_chapman_kolmogorov(context, analysis));
     report(0.85);
-    analysis.checks.push_back(check_model_msd(context, blocks, analysis));
-    analysis.checks.push_back(check_growth(options, analysis));
+    analysis.checks.push_back(check_model_msd(context, analysis));
+    analysis.checks.push_back(check_growth(context, analysis));
     analysis.checks.push_back(check_sampling(analysis));
     report(0.95);
-    analysis.convergence = converge(context, blocks, analysis.lags[analysis.chosen].counts);
+    analysis.convergence = converge(context, analysis.lags[analysis.chosen].counts);
     collect_warnings(context, analysis);
     report(1);
     return analysis;

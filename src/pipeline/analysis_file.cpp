@@ -35,12 +35,15 @@ auto column_of(const std::vector<T>& rows, F&& f) {
 
 void write_blocks(Hdf5Group& root, const MarkovAnalysis& a) {
     Hdf5Group g = root.create_group("blocks");
-    g.set_attribute("block_ps", a.block_length);
+    g.set_attribute("block_ps", a.blocks.length);
+    g.set_attribute("correlation_time_ps", a.blocks.correlation_time);
+    g.set_attribute("reason", a.blocks.reason);
+    const std::vector<TimeBlock>& blocks = a.blocks.blocks;
     g.write("trajectory",
-            column_of(a.blocks, [](const TimeBlock& b) { return static_cast<std::int64_t>(b.trajectory); }));
-    g.write("begin", column_of(a.blocks, [](const TimeBlock& b) { return b.begin; }), {},
+            column_of(blocks, [](const TimeBlock& b) { return static_cast<std::int64_t>(b.trajectory); }));
+    g.write("begin", column_of(blocks, [](const TimeBlock& b) { return b.begin; }), {},
             about("", "first frame"));
-    g.write("end", column_of(a.blocks, [](const TimeBlock& b) { return b.end; }), {},
+    g.write("end", column_of(blocks, [](const TimeBlock& b) { return b.end; }), {},
             about("", "frame behind the last"));
 }
 
@@ -102,6 +105,34 @@ void write_lag(Hdf5Group& lag, const LagResult& r) {
     d.set_attribute("agrees", r.agrees ? 1 : 0);
     write_classes(lag, r);
     write_spectrum(lag, r.modes);
+}
+
+/// How the lag was chosen.
+void write_selection(Hdf5Group& root, const MarkovAnalysis& a) {
+    const std::vector<PlateauTest>& tests = a.selection.tests;
+    Hdf5Group g = root.create_group("lag_selection");
+    g.set_attribute("plateau", a.selection.plateau ? 1 : 0);
+    g.set_attribute("reason", a.selection.reason);
+    g.write_strings("quantities", a.quantities);
+    const auto flag = [&](const char* path, bool PlateauTest::*member, const char* text) {
+        g.write(path, column_of(tests, [&](const PlateauTest& t) { return t.*member ? 1 : 0; }), {},
+                about("", text));
+    };
+    const auto number = [&](const char* path, double PlateauTest::*member, const char* text) {
+        g.write(path, column_of(tests, [&](const PlateauTest& t) { return t.*member; }), {}, about("", text));
+    };
+    flag("usable", &PlateauTest::usable, "counts suffice");
+    flag("testable", &PlateauTest::testable, "and at a lag at least twice as long");
+    flag("agrees", &PlateauTest::agrees, "with all longer lags");
+    number("largest", &PlateauTest::largest, "largest difference to a longer lag, in its standard errors");
+    number("critical", &PlateauTest::critical, "noise alone stays below with 95 %");
+    number("p", &PlateauTest::p, "share of resamplings above largest");
+    number("resolution", &PlateauTest::resolution, "largest relative error of a difference of D");
+    g.write("quantity",
+            column_of(tests, [](const PlateauTest& t) { return static_cast<std::int64_t>(t.quantity); }), {},
+            about("", "where the difference is largest: index into quantities ..."));
+    g.write("lag", column_of(tests, [](const PlateauTest& t) { return static_cast<std::int64_t>(t.lag); }),
+            {}, about("", "... and index of the longer lag"));
 }
 
 /// One row per lag; rows are as long as the longest, NaN where a lag has fewer modes.
@@ -232,6 +263,7 @@ void write(Hdf5Group& root, const MarkovResult& result) {
     convergence.write("error", column_of(a.convergence, [](const ConvergencePoint& p) { return p.error; }),
                       about(per_time, "standard error"));
     write_jumps(root, result);
+    write_selection(root, a);
     for (std::size_t k = 0; k < a.checks.size(); ++k) {
         const Check& c = a.checks[k];
         Hdf5Group g = root.create_group(fmt::format("checks/{}", k));
@@ -245,7 +277,17 @@ void write(Hdf5Group& root, const MarkovResult& result) {
     root.set_attribute("chosen_lag", static_cast<std::int64_t>(a.chosen));
     root.set_attribute("chosen_lag_time", a.lags.at(a.chosen).kernel.lag_time);
     root.set_attribute("agreement_sentence", a.agreement_sentence);
+    write_status(root, {a.markovian, a.selection.reason});
     root.set_attribute("headline", headline_json(a));
+}
+
+void write_status(Hdf5Group& root, const ModelStatus& status) {
+    root.set_attribute("markovian", status.markovian ? 1 : 0);
+    root.set_attribute("markovian_reason", status.reason);
+}
+
+ModelStatus read_status(const Hdf5Group& root) {
+    return {root.attribute<int>("markovian") != 0, root.string_attribute("markovian_reason")};
 }
 
 MarkovHeadline read_headline(const Hdf5Group& root) {
@@ -283,6 +325,7 @@ MarkovHeadline read_headline(const Hdf5Group& root) {
     const auto window = root.group("msd/fit").attribute_values<double>("window_ps");
     if (window.size() == 2) h.fit_begin = window[0], h.fit_end = window[1];
     h.agreement_sentence = root.string_attribute("agreement_sentence");
+    h.status = read_status(root);
     for (std::size_t k = 0; root.has_group(fmt::format("checks/{}", k)); ++k) {
         const Hdf5Group g = root.group(fmt::format("checks/{}", k));
         h.checks.push_back({g.string_attribute("name"), verdict_of(g.string_attribute("verdict")),

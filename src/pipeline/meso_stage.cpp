@@ -252,6 +252,11 @@ StageOutcome run_meso(const Config& config) {
         throw InputError(fmt::format("meso.start_site: expected a site from 0 to {}, got {}",
                                      kernel.n_sites() - 1, config.meso->start_site));
     expect_memory(config, kernel);
+    const ModelStatus status = read_status(model);
+    if (!status.markovian)
+        warn(provenance.warnings, "the model is not Markovian: what follows from it at other times than its "
+                                  "lag is not the crystal's. " +
+                                      status.reason);
     spdlog::info("meso: kernel of {} sites at a lag of {:g} ps", kernel.n_sites(), kernel.lag_time);
     if (config.meso->start != WalkerStart::stationary)
         warn(provenance.warnings,
@@ -271,6 +276,7 @@ StageOutcome run_meso(const Config& config) {
 
     Hdf5File file = Hdf5File::create(files.meso);
     write(file, provenance);
+    write_status(file, status);
     write(file, walkers, config.meso->start);
     if (field) write(file, *field, field_section);
     file.commit();

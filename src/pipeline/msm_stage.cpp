@@ -43,8 +43,8 @@ AnalysisOptions analysis_options(const Config& config, std::size_t n_sites) {
     o.n_timescales = static_cast<std::size_t>(m.n_timescales);
     o.seed = static_cast<std::uint64_t>(config.run.seed);
     o.agreement_sigmas = m.agreement_sigmas;
-    o.timescale_warn = m.timescale_warn;
-    o.timescale_fail = m.timescale_fail;
+    o.fewest_hops = m.fewest_hops;
+    o.plateau_level = m.plateau_level;
     o.ck_warn = m.ck_warn;
     o.ck_fail = m.ck_fail;
     o.msd_warn = m.msd_warn;

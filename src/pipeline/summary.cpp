@@ -155,11 +155,15 @@ std::string to_json(const RunSummary& s) {
             json_text(c.name), json_text(name(c.verdict)), json_number(c.value), json_number(c.warn_above),
             json_number(c.fail_above), json_text(c.text)));
     for (const std::string& file : s.files) files.push_back(json_text(file));
-    return fmt::format(
-        "{{\n  \"name\": {},\n  \"version\": {},\n  \"commit\": {},\n  \"verdict\": {},\n  \"results\": [\n"
-        "    {}\n  ],\n  \"checks\": [\n    {}\n  ],\n  \"files\": [{}]\n}}\n",
-        json_text(s.name), json_text(s.version), json_text(s.commit), json_text(name(s.verdict())),
-        fmt::join(results, ",\n    "), fmt::join(checks, ",\n    "), fmt::join(files, ", "));
+    return fmt::format("{{\n  \"name\": {},\n  \"version\": {},\n  \"commit\": {},\n  \"verdict\": {},\n  "
+                       "\"markovian\": {},\n  \"results\": [\n"
+                       "    {}\n  ],\n  \"checks\": [\n    {}\n  ],\n  \"files\": [{}]\n}}\n",
+                       json_text(s.name), json_text(s.version), json_text(s.commit),
+                       json_text(name(s.verdict())),
+                       !s.markov                    ? "null"
+                       : s.markov->status.markovian ? "true"
+                                                    : "false",
+                       fmt::join(results, ",\n    "), fmt::join(checks, ",\n    "), fmt::join(files, ", "));
 }
 
 std::string to_text(const RunSummary& s) {
@@ -168,7 +172,8 @@ std::string to_text(const RunSummary& s) {
         const MarkovHeadline& m = *s.markov;
         const LagHeadline& lag = m.lags.at(m.chosen);
         const double si = units::angstrom2_per_ps_in_m2_per_s;
-        out += fmt::format("Diffusion tensor of the Markov model at a lag of {:g} ps\n", lag.lag_time);
+        out += fmt::format("Diffusion tensor of the Markov model at a lag of {:g} ps{}\n", lag.lag_time,
+                           m.status.markovian ? "" : ", NOT MARKOVIAN");
         out += fmt::format("  {:6} {:>24} {:>30} {:>14}\n", "", "[Å²/ps]", "[m²/s]", "hops behind it");
         for (int a = 0; a < 3; ++a)
             for (int b = a; b < 3; ++b) {
@@ -202,7 +207,7 @@ std::string to_text(const RunSummary& s) {
             out += fmt::format("  {:g} to {:g} ps{}\n", l.window_begin, l.window_end,
                                l.agrees ? ", agrees" : "");
         }
-        out += fmt::format("  {}\n", m.agreement_sentence);
+        out += fmt::format("  {}\n  {}\n", m.agreement_sentence, m.status.reason);
     }
     if (s.walkers) {
         const WalkerHeadline& w = *s.walkers;

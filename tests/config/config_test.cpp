@@ -47,8 +47,8 @@ TEST_CASE("an input with the two needed keys has the defaults for all others", "
     REQUIRE(c.trajectories.size() == 1);
     CHECK(c.trajectories[0].file == "a.xyz");
     CHECK(c.ions.mobile == std::vector<std::string>{"Li"});
-    CHECK(c.msm.lag_times == std::vector<double>{1, 2, 5, 10, 20});
-    CHECK(c.msm.longest_msd_lag() == 40);
+    CHECK(c.msm.lag_times == std::vector<double>{1, 2, 5, 10, 20, 40});
+    CHECK(c.msm.longest_msd_lag() == 80);
     CHECK_FALSE(c.meso);
     CHECK(c.resolve("a.xyz") == "folder/a.xyz");
     CHECK(c.resolve("/b/a.xyz") == "/b/a.xyz");
@@ -178,7 +178,7 @@ TEST_CASE("values that contradict each other are refused", "[config][bad]") {
         CHECK(contains(found[0], part));
     };
     refused("msm.lag_time_ps=3",
-            "msm.lag_time_ps: expected 0 or one of lag_times_ps = [1, 2, 5, 10, 20], got 3");
+            "msm.lag_time_ps: expected 0 or one of lag_times_ps = [1, 2, 5, 10, 20, 40], got 3");
     refused("msm.lag_times_ps=[1,1]", "one of them twice");
     refused("msm.fit_window_ps=[5,5]", "expected the begin before the end");
     refused("msm.msd_max_lag_ps=10", "at least the end of fit_window_ps, 20, got 10");

@@ -54,3 +54,28 @@ TEST_CASE("the standard deviation leaves infinite samples out and is NaN without
     CHECK(standard_deviation(std::vector<double>{1, inf, 3}) == Approx(std::sqrt(2.0)));
     CHECK(std::isnan(standard_deviation(std::vector<double>{1, inf})));
 }
+
+TEST_CASE("resampled means of K blocks, scaled, have the standard error of a mean", "[msm][blocks][random]") {
+    const std::vector<double> y{3, -1, 4, 1, -5, 9, 2};
+    double mean = 0, square = 0;
+    for (const double x : y) mean += x / 7;
+    for (const double x : y) square += (x - mean) * (x - mean) / 6;
+    std::vector<double> means;
+    for (std::uint32_t b = 0; b < 20000; ++b) {
+        const auto w = bootstrap_weights(7, 11, b);
+        double m = 0;
+        for (std::size_t k = 0; k < 7; ++k) m += w[k] * y[k] / 7;
+        means.push_back(m);
+    }
+    const double exact = std::sqrt(square / 7), found = bootstrap_scale(7) * standard_deviation(means);
+    CHECK(std::abs(found / exact - 1) < 4 / std::sqrt(2.0 * 20000) * 1.1); // nearly normal
+    CHECK(std::isinf(bootstrap_scale(1)));
+}
+
+TEST_CASE("intervals from few blocks are wider than those of a normal distribution", "[msm][blocks]") {
+    CHECK(interval_factor(0.5, 2) == Approx(1.0)); // one degree of freedom: tan(pi/4)
+    CHECK(interval_factor(0.95, 11) == Approx(2.228139).epsilon(1e-6));
+    CHECK(interval_factor(0.95, 100000) == Approx(1.959964).epsilon(1e-4));
+    CHECK_THROWS_AS(interval_factor(0.95, 1), DataError);
+    CHECK_THROWS_AS(interval_factor(1, 10), DataError);
+}

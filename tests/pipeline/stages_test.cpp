@@ -368,7 +368,7 @@ TEST_CASE("an input without an msm section asks for the defaults of the analysis
     CHECK(m.chain_lengths == a.chain_lengths);
     CHECK(static_cast<std::size_t>(m.n_timescales) == a.n_timescales);
     CHECK(m.agreement_sigmas == a.agreement_sigmas);
-    CHECK((m.timescale_warn == a.timescale_warn && m.timescale_fail == a.timescale_fail));
+    CHECK((m.fewest_hops == a.fewest_hops && m.plateau_level == a.plateau_level));
     CHECK((m.ck_warn == a.ck_warn && m.ck_fail == a.ck_fail && m.msd_warn == a.msd_warn &&
            m.msd_fail == a.msd_fail));
 }

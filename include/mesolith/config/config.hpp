@@ -78,8 +78,8 @@ struct StationaryOption {
 
 /// [msm]
 struct MarkovSection {
-    std::vector<double> lag_times = {1, 2, 5, 10, 20}; ///< [ps]
-    double lag_time = 0;                               ///< [ps], 0 = found
+    std::vector<double> lag_times = {1, 2, 5, 10, 20, 40}; ///< [ps]
+    double lag_time = 0;                                   ///< [ps], 0 = found
     Estimator estimator = Estimator::symmetrised;
     StationaryOption stationary;
     std::int64_t bootstrap_samples = 200;
@@ -89,7 +89,8 @@ struct MarkovSection {
     std::vector<std::int64_t> chain_lengths = {2, 4, 8, 16};
     std::int64_t n_timescales = 8;
     double agreement_sigmas = 2;
-    double timescale_warn = 2, timescale_fail = 4;
+    double fewest_hops = 20;
+    double plateau_level = 0.05;
     double ck_warn = 1, ck_fail = 2;
     double msd_warn = 2, msd_fail = 4;
 

@@ -26,6 +26,15 @@ struct TimeBlock {
 [[nodiscard]] std::vector<double> bootstrap_weights(std::size_t n_blocks, std::uint64_t seed,
                                                     std::uint32_t sample);
 
+/// Weights of K blocks scatter a mean of K independent blocks by sqrt((K - 1)/(K + 1)) of its standard error:
+/// the factor that makes good for it. Infinite for fewer than two blocks.
+[[nodiscard]] double bootstrap_scale(std::size_t n_blocks);
+
+/// Half width, in standard errors, of the interval that holds the truth with probability `level`: Student's t
+/// with n_blocks - 1 degrees of freedom, since the error itself comes from n_blocks blocks.
+/// @throws DataError unless 0 < level < 1 and n_blocks >= 2
+[[nodiscard]] double interval_factor(double level, std::size_t n_blocks);
+
 /// A number with its standard error.
 struct Estimate {
     double value = 0;

@@ -9,6 +9,7 @@
 #include "mesolith/msm/spectrum.hpp"
 #include "mesolith/msm/transport.hpp"
 #include "mesolith/observables/msd.hpp"
+#include "mesolith/pipeline/lag_selection.hpp"
 
 namespace mesolith {
 
@@ -25,20 +26,28 @@ struct Check {
 };
 
 struct AnalysisOptions {
-    std::vector<double> lag_times = {1, 2, 5, 10, 20}; ///< [ps]
-    double chosen_lag = 0; ///< [ps]; 0: smallest lag from which on D agrees with the MSD
+    std::vector<double> lag_times = {1, 2, 5, 10, 20, 40}; ///< [ps]
+    double chosen_lag = 0; ///< [ps]; 0: smallest lag from which on D and slow timescales stay the same
     EstimatorOptions estimator;
     int bootstrap_samples = 200;
-    double block = 0; ///< [ps]; 0: twice the longest lag window, at most a twelfth of the data
-    double fit_begin = 5, fit_end = 20;                      ///< window of the MSD slope [ps]
+    double block = 0;                   ///< [ps]; 0: from the correlation times of the data
+    double fit_begin = 5, fit_end = 20; ///< window of the MSD slope [ps]
     std::vector<std::int64_t> chain_lengths = {2, 4, 8, 16}; ///< n of the Chapman-Kolmogorov test
     std::size_t n_timescales = 8;
     std::uint64_t seed = 1;
-    double agreement_sigmas = 2; ///< |z_msd| up to this counts as agreement
-    double timescale_warn = 2,
-           timescale_fail = 4; ///< drift of the slowest internal timescale from chosen to next lag, in errors
+    double agreement_sigmas = 2;       ///< |z_msd| up to this counts as agreement
+    double fewest_hops = 20;           ///< independent hops that each axis needs for a lag to be used
+    double plateau_level = 0.05;       ///< of the test whether D and timescales depend on the lag
     double ck_warn = 1, ck_fail = 2;   ///< largest err(n) over the 95 % noise floor
     double msd_warn = 2, msd_fail = 4; ///< largest |MSD model - projected| in errors
+};
+
+/// The time blocks whose weights are resampled.
+struct BlockChoice {
+    std::vector<TimeBlock> blocks;
+    double length = 0;           ///< [ps]
+    double correlation_time = 0; ///< slowest of the data looked at [ps]; 0 when the length was asked for
+    std::string reason;
 };
 
 /// Everything known at one lag time.
@@ -76,10 +85,12 @@ struct ConvergencePoint {
 };
 
 struct MarkovAnalysis {
-    std::vector<TimeBlock> blocks;
-    double block_length = 0; ///< [ps]
+    BlockChoice blocks;
     std::vector<LagResult> lags;
-    std::size_t chosen = 0;                                 ///< index into lags
+    std::vector<std::string> quantities; ///< what the selection of the lag compared
+    LagSelection selection;
+    std::size_t chosen = 0; ///< index into lags
+    bool markovian = false; ///< D and slow timescales at the chosen lag are those of all longer lags
     std::vector<ChapmanKolmogorovPoint> chapman_kolmogorov; ///< at the chosen lag
     MsdCurve raw, projected, model;                         ///< model: of the chosen kernel
     MsdSlope raw_slope, projected_slope;

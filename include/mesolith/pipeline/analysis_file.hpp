@@ -26,6 +26,14 @@ struct MarkovResult {
 };
 void write(Hdf5Group& root, const MarkovResult& result);
 
+/// Whether a model may be called Markovian, and why; root attributes of every file made with it.
+struct ModelStatus {
+    bool markovian = false;
+    std::string reason;
+};
+void write_status(Hdf5Group& root, const ModelStatus& status);
+[[nodiscard]] ModelStatus read_status(const Hdf5Group& root);
+
 /// The numbers a reader asks for first, at one lag.
 struct LagHeadline {
     double lag_time = 0;                                   ///< [ps]
@@ -44,6 +52,7 @@ struct MarkovHeadline {
     MsdSlope slope, projected_slope;
     double fit_begin = 0, fit_end = 0; ///< [ps]
     std::string agreement_sentence;
+    ModelStatus status;
     std::vector<Check> checks;
     std::vector<OrbitOccupancy> orbits;
 };
