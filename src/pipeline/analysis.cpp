@@ -380,8 +380,12 @@ MarkovAnalysis analyse(const std::vector<SiteTrajectory>& trajectories, const Si
     };
     Context context = make_context(trajectories, sites, raw_msd, options);
     MarkovAnalysis analysis;
-    analysis.blocks = choose_blocks(context, analysis.warnings);
+    analysis.blocks = choose_blocks(trajectories, sites, raw_msd, options.fit_end, options.block);
     context.blocks = analysis.blocks.blocks;
+    if (context.blocks.size() < 10)
+        analysis.warnings.push_back(fmt::format(
+            "only {} time blocks of {:.3g} ps: error bars are rough (± {:.0f} %)", context.blocks.size(),
+            analysis.blocks.length, 100 / std::sqrt(2.0 * static_cast<double>(context.blocks.size() - 1))));
 
     std::vector<TransitionCounts> counts =
         count_transitions(trajectories, sites, lags_in_frames(context), context.blocks);

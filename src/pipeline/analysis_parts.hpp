@@ -70,9 +70,6 @@ struct Context {
     }
 };
 
-/// Cut the data into time blocks of the length asked for, or of the length that the data ask for.
-BlockChoice choose_blocks(const Context& context, std::vector<std::string>& warnings);
-
 // The checks, each with its verdict; some fill in the curves they judge.
 Check check_plateau(const Context& context, const MarkovAnalysis& analysis);
 Check check_chapman_kolmogorov(const Context& context, MarkovAnalysis& analysis);

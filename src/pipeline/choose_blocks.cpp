@@ -1,15 +1,25 @@
+#include "mesolith/pipeline/choose_blocks.hpp"
+
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <iterator>
 
 #include <fmt/format.h>
 
+#include "mesolith/core/error.hpp"
 #include "mesolith/msm/block_length.hpp"
-
-#include "analysis_parts.hpp"
 
 namespace mesolith {
 namespace {
+
+/// What the steps below share.
+struct Data {
+    const std::vector<SiteTrajectory>& trajectories;
+    const SiteSet& sites;
+    const std::vector<MsdSums>& raw_msd;
+    double interval = 0; // [ps]
+    std::int64_t bin_frames = 1;
+};
 
 /// A quantity over time, one value per bin of `bin_frames` frames, one stretch per trajectory.
 struct Series {
@@ -18,15 +28,15 @@ struct Series {
 };
 
 /// Squared displacements of all ions over a window near the end of the fit window: what D comes from.
-void add_displacements(const Context& context, std::vector<Series>& series) {
+void add_displacements(const Data& data, double window, std::vector<Series>& series) {
     for (int axis = 0; axis < 3; ++axis) {
-        Series s{fmt::format("squared displacements along {}", axes[static_cast<std::size_t>(axis)]), {}};
-        for (const MsdSums& sums : context.raw_msd) {
+        Series s{fmt::format("squared displacements along {}", "xyz"[axis]), {}};
+        for (const MsdSums& sums : data.raw_msd) {
             std::size_t lag = 0;
             while (lag + 1 < sums.n_lags() &&
-                   static_cast<double>(sums.lag_frames[lag]) * context.interval < context.options.fit_end)
+                   static_cast<double>(sums.lag_frames[lag]) * data.interval < window)
                 ++lag;
-            const auto merge = static_cast<std::size_t>(context.bin_frames / sums.bin_frames);
+            const auto merge = static_cast<std::size_t>(data.bin_frames / sums.bin_frames);
             std::vector<double> stretch;
             for (std::size_t bin = 0; bin + merge <= sums.n_bins(); bin += merge) {
                 double sum = 0;
@@ -44,25 +54,25 @@ void add_displacements(const Context& context, std::vector<Series>& series) {
 }
 
 /// Ions on each orbit of sites: what the stationary distribution comes from.
-void add_occupancies(const Context& context, std::vector<Series>& series) {
-    const std::vector<std::int32_t>& orbit = context.sites.basis.orbit;
+void add_occupancies(const Data& data, std::vector<Series>& series) {
+    const std::vector<std::int32_t>& orbit = data.sites.basis.orbit;
     const auto n_orbits = static_cast<std::size_t>(*std::max_element(orbit.begin(), orbit.end()) + 1);
     if (n_orbits < 2) return;
     std::vector<Series> by_orbit(n_orbits);
-    for (const SiteTrajectory& t : context.trajectories) {
-        const auto n_bins = static_cast<std::size_t>(t.n_frames / context.bin_frames);
+    for (const SiteTrajectory& t : data.trajectories) {
+        const auto n_bins = static_cast<std::size_t>(t.n_frames / data.bin_frames);
         std::vector<std::vector<double>> stretch(n_orbits, std::vector<double>(n_bins, 0.0));
         for (std::size_t ion = 0; ion < t.n_ions(); ++ion) {
             const auto events = t.of_ion(ion);
             for (std::size_t e = 0; e < events.size(); ++e) {
                 if (!events[e].site.valid()) continue;
                 std::vector<double>& bins =
-                    stretch[static_cast<std::size_t>(orbit[context.sites.base[events[e].site.at()].at()])];
+                    stretch[static_cast<std::size_t>(orbit[data.sites.base[events[e].site.at()].at()])];
                 std::int64_t from = events[e].frame;
                 const std::int64_t to = e + 1 < events.size() ? events[e + 1].frame : t.n_frames;
-                while (from < to && from / context.bin_frames < static_cast<std::int64_t>(n_bins)) {
-                    const std::int64_t bin = from / context.bin_frames,
-                                       end = std::min(to, (bin + 1) * context.bin_frames);
+                while (from < to && from / data.bin_frames < static_cast<std::int64_t>(n_bins)) {
+                    const std::int64_t bin = from / data.bin_frames,
+                                       end = std::min(to, (bin + 1) * data.bin_frames);
                     bins[static_cast<std::size_t>(bin)] += static_cast<double>(end - from);
                     from = end;
                 }
@@ -78,20 +88,27 @@ void add_occupancies(const Context& context, std::vector<Series>& series) {
 
 } // namespace
 
-BlockChoice choose_blocks(const Context& context, std::vector<std::string>& warnings) {
-    const AnalysisOptions& o = context.options;
-    const double total = static_cast<double>(std::accumulate(context.n_frames.begin(), context.n_frames.end(),
-                                                             std::int64_t{0})) *
-                         context.interval;
-    const double bin = static_cast<double>(context.bin_frames) * context.interval;
+BlockChoice choose_blocks(const std::vector<SiteTrajectory>& trajectories, const SiteSet& sites,
+                          const std::vector<MsdSums>& raw_msd, double window, double wanted) {
+    if (trajectories.empty() || trajectories.size() != raw_msd.size())
+        throw DataError("time blocks need at least one trajectory, each with its MSD");
+    Data data{trajectories, sites, raw_msd, trajectories.front().frame_interval, 1};
+    std::vector<std::int64_t> n_frames;
+    double total = 0;
+    for (std::size_t k = 0; k < trajectories.size(); ++k) {
+        n_frames.push_back(trajectories[k].n_frames);
+        total += trajectories[k].duration();
+        data.bin_frames = std::max(data.bin_frames, raw_msd[k].bin_frames);
+    }
+    const double bin = static_cast<double>(data.bin_frames) * data.interval;
     BlockChoice choice;
-    double length = o.block;
-    if (o.block > 0) {
-        choice.reason = fmt::format("{:g} ps as asked for", o.block);
+    double length = wanted;
+    if (wanted > 0) {
+        choice.reason = fmt::format("{:g} ps as asked for", wanted);
     } else {
         std::vector<Series> series;
-        add_displacements(context, series);
-        add_occupancies(context, series);
+        add_displacements(data, window, series);
+        add_occupancies(data, series);
         std::string slowest;
         for (const Series& s : series) {
             if (std::all_of(s.stretches.begin(), s.stretches.end(), [](const auto& x) { return x.empty(); }))
@@ -103,21 +120,16 @@ BlockChoice choose_blocks(const Context& context, std::vector<std::string>& warn
             }
         }
         const double best = best_block_length(choice.correlation_time, total);
-        length = std::clamp(best, bin, total / 8);
+        length = std::clamp(best, bin, std::max(bin, total / 8));
         choice.reason = fmt::format(
-            "found: {} stay correlated for {:.2g} ps, the slowest of what was looked at; for {:g} "
-            "ps of data blocks of {:.2g} ps estimate errors best",
+            "of what D and the stationary distribution come from, {} stay correlated longest, for "
+            "{:.2g} ps: with {:g} ps of data blocks of {:.2g} ps give the best errors",
             slowest, choice.correlation_time, total, best);
         if (best > length) choice.reason += fmt::format(", cut to an eighth of the data ({:.2g} ps)", length);
     }
-    // Whole bins of the MSD, so that MSD and counts are resampled with the same stretches of time.
     const double bins = std::max(1.0, std::round(length / bin));
     choice.length = bins * bin;
-    choice.blocks = cut_into_blocks(context.n_frames, static_cast<std::int64_t>(bins) * context.bin_frames);
-    if (choice.blocks.size() < 10)
-        warnings.push_back(fmt::format("only {} time blocks of {:.3g} ps: error bars are rough (± {:.0f} %)",
-                                       choice.blocks.size(), choice.length,
-                                       100 / std::sqrt(2.0 * static_cast<double>(choice.blocks.size() - 1))));
+    choice.blocks = cut_into_blocks(n_frames, static_cast<std::int64_t>(bins) * data.bin_frames);
     return choice;
 }
 

@@ -9,6 +9,7 @@
 #include "mesolith/msm/spectrum.hpp"
 #include "mesolith/msm/transport.hpp"
 #include "mesolith/observables/msd.hpp"
+#include "mesolith/pipeline/choose_blocks.hpp"
 #include "mesolith/pipeline/lag_selection.hpp"
 
 namespace mesolith {
@@ -40,14 +41,6 @@ struct AnalysisOptions {
     double plateau_level = 0.05;       ///< of the test whether D and timescales depend on the lag
     double ck_warn = 1, ck_fail = 2;   ///< largest err(n) over the 95 % noise floor
     double msd_warn = 2, msd_fail = 4; ///< largest |MSD model - projected| in errors
-};
-
-/// The time blocks whose weights are resampled.
-struct BlockChoice {
-    std::vector<TimeBlock> blocks;
-    double length = 0;           ///< [ps]
-    double correlation_time = 0; ///< slowest of the data looked at [ps]; 0 when the length was asked for
-    std::string reason;
 };
 
 /// Everything known at one lag time.
