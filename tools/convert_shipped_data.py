@@ -3,10 +3,12 @@
 
     convert_shipped_data.py SOURCE_FOLDER [--into FOLDER]     convert; also writes inputs/structures/Li15Si4_MEAM.POSCAR
     convert_shipped_data.py SOURCE_FOLDER [--into FOLDER] --check   only compare
+    convert_shipped_data.py SOURCE_FOLDER --only NAME ...           these files only
 
 Source files hold `positions` [frame, atom, 3] (float32, unwrapped, angstrom, rounded to 0.001), `species`, `box_edges` [3],
-`time_ps` and attributes of the simulation. The copy is bit-saving, not lossy: HDF5's built-in scale-offset filter with
-three decimals stores the rounded integers, so a value comes back as the float32 nearest to it, give or take its last bit.
+`time_ps` and attributes of the simulation. With three decimals the copy is bit-saving, not lossy: HDF5's built-in
+scale-offset filter stores the rounded integers, so a value comes back as the float32 nearest to it, give or take its last bit. Runs kept
+with two decimals are rounded once more, by at most 0.005 A.
 """
 
 import argparse
@@ -17,11 +19,15 @@ import h5py
 import numpy as np
 
 SHIPPED = [
-    # file name, source name, stride, equilibration still inside [ps]
-    ("li15si4_2vac_600K_meam.h5", 1, 0.0),
-    ("li13si4_500K_tensornet_r1.h5", 1, 10.0),
-    ("li13si4_500K_tensornet_r2.h5", 1, 10.0),
-    ("li13si4_500K_mace.h5", 1, 0.0),
+    # file name, stride, decimals kept, equilibration still inside [ps]
+    ("li15si4_2vac_600K_meam.h5", 1, 3, 0.0),
+    ("li13si4_500K_tensornet_r1.h5", 1, 3, 10.0),
+    ("li13si4_500K_tensornet_r2.h5", 1, 3, 10.0),
+    ("li13si4_500K_mace.h5", 1, 3, 0.0),
+    # one crystal at three temperatures: a frame every 0.4 ps is enough for diffusion and lasting hops
+    ("li15si4_2vac_500K_mace.h5", 2, 2, 0.0),
+    ("li15si4_2vac_600K_mace.h5", 4, 2, 0.0),
+    ("li15si4_2vac_800K_mace.h5", 2, 2, 0.0),
 ]
 # The crystal of the MEAM run differs from the PBE one of the Materials Project by up to 0.19 A per Li: it has its own site list.
 STRUCTURES = [
@@ -31,7 +37,8 @@ STRUCTURES = [
         "Li15Si4, ideal crystal of the MEAM run (Cui et al. 2012)",
     )
 ]
-TOLERANCE = 1e-5  # [A]; half the rounding of the source would be 5e-4
+SOURCE_DECIMALS = 3
+FLOAT_ROUNDING = 1e-5  # [A]
 CHUNK_FRAMES = 64
 TEXT = h5py.string_dtype("utf-8")
 
@@ -51,7 +58,12 @@ def step_numbers(time_ps, timestep_fs):
     return steps
 
 
-def convert(source_path, target_path, stride, equilibration_ps):
+def tolerance(decimals):
+    """Largest difference from the source that rounding explains [A]."""
+    return FLOAT_ROUNDING + (0.5 * 10.0**-decimals if decimals < SOURCE_DECIMALS else 0.0)
+
+
+def convert(source_path, target_path, stride, decimals, equilibration_ps):
     with h5py.File(source_path, "r") as source, h5py.File(target_path + ".part", "w") as target:
         time = source["time_ps"][::stride]
         n_frames, n_atoms = len(time), source["positions"].shape[1]
@@ -71,16 +83,16 @@ def convert(source_path, target_path, stride, equilibration_ps):
             shape=(n_frames, n_atoms, 3),
             dtype=np.float32,
             chunks=(chunk, n_atoms, 3),
-            scaleoffset=3,
+            scaleoffset=decimals,
             compression="gzip",
             compression_opts=9,
         )
         text_attribute(value, "unit", "Angstrom")
         block = 2048
         for first in range(0, n_frames, block):
-            value[first : first + block] = source["positions"][
-                first * stride : (first + block) * stride : stride
-            ]
+            frames = source["positions"][first * stride : (first + block) * stride : stride]
+            # The filter counts from the smallest value of a chunk and cuts off: round before it does.
+            value[first : first + block] = np.round(frames.astype(float), decimals)
         packed = dict(compression="gzip", compression_opts=9, shuffle=True)
         position.create_dataset("step", data=step_numbers(time, source.attrs["timestep_fs"]), **packed)
         text_attribute(position.create_dataset("time", data=np.round(time, 6), **packed), "unit", "ps")
@@ -107,11 +119,15 @@ def convert(source_path, target_path, stride, equilibration_ps):
                 simulation.attrs[name] = item
         simulation.attrs["frame_interval_ps"] = float(source.attrs["frame_interval_ps"]) * stride
         simulation.attrs["equilibration_inside_ps"] = equilibration_ps
-        text_attribute(simulation, "coordinates", "unwrapped (continuous), rounded to 0.001 angstrom")
+        text_attribute(
+            simulation,
+            "coordinates",
+            f"unwrapped (continuous), rounded to {10.0**-decimals:g} angstrom",
+        )
         text_attribute(
             simulation,
             "source",
-            os.path.basename(source_path) + (f", every {stride}th frame" if stride > 1 else ", all frames"),
+            os.path.basename(source_path) + (f", one frame in {stride}" if stride > 1 else ", all frames"),
         )
     os.replace(target_path + ".part", target_path)
 
@@ -162,17 +178,25 @@ def main():
     parser.add_argument("source", help="folder of the original files")
     parser.add_argument("--into", default=os.path.join(here, "..", "inputs", "trajectories"))
     parser.add_argument("--check", action="store_true", help="convert nothing, compare only")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only these files")
     arguments = parser.parse_args()
+    unknown = set(arguments.only or []) - {name for name, *_ in SHIPPED}
+    if unknown:
+        parser.error(f"{', '.join(sorted(unknown))}: not among the shipped files")
     failed = False
-    for name, stride, equilibration_ps in SHIPPED:
+    for name, stride, decimals, equilibration_ps in SHIPPED:
+        if arguments.only and name not in arguments.only:
+            continue
         source, target = os.path.join(arguments.source, name), os.path.join(arguments.into, name)
         if not arguments.check:
-            convert(source, target, stride, equilibration_ps)
+            convert(source, target, stride, decimals, equilibration_ps)
         difference = largest_difference(source, target, stride)
-        failed |= difference > TOLERANCE
+        failed |= difference > tolerance(decimals)
         print(f"{name}: {os.path.getsize(target) / 1e6:.1f} MB, largest difference {difference:.1e} A")
     if not arguments.check:
         for name, structure, title in STRUCTURES:
+            if arguments.only and name not in arguments.only:
+                continue
             write_structure(
                 os.path.join(arguments.source, name),
                 os.path.join(here, "..", "inputs", "structures", structure),

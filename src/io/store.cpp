@@ -318,6 +318,26 @@ MsdSums read_msd(const Hdf5Group& group) {
     return msd;
 }
 
+void write(Hdf5Group& group, const CollectiveDisplacement& collective) {
+    group.set_attribute("n_ions", static_cast<std::int64_t>(collective.n_ions));
+    group.set_attribute("frame_interval", collective.frame_interval);
+    group.write("displacement", collective.sum,
+                about("angstrom", "summed displacement of all mobile ions against the framework"));
+}
+
+CollectiveDisplacement read_collective(const Hdf5Group& group) {
+    CollectiveDisplacement collective;
+    const auto n_ions = group.attribute<std::int64_t>("n_ions");
+    collective.frame_interval = group.attribute<double>("frame_interval");
+    collective.sum = group.read_vec3("displacement");
+    expect(n_ions >= 1 && collective.frame_interval > 0, group, "no ions or no frame interval");
+    expect(std::all_of(collective.sum.begin(), collective.sum.end(),
+                       [](const Vec3& v) { return v.allFinite(); }),
+           group, "a displacement is not a number");
+    collective.n_ions = static_cast<std::size_t>(n_ions);
+    return collective;
+}
+
 void write(Hdf5Group& group, const StoredTrajectory& t) {
     group.set_attribute("source", t.source);
     group.set_attribute("format", t.format);
@@ -327,6 +347,10 @@ void write(Hdf5Group& group, const StoredTrajectory& t) {
     write(group, t.trajectory);
     Hdf5Group msd = group.create_group("msd");
     write(msd, t.msd);
+    if (t.collective) {
+        Hdf5Group collective = group.create_group("collective");
+        write(collective, *t.collective);
+    }
 
     Hdf5Group g = group.create_group("diagnostics");
     const SiteDiagnostics& d = t.diagnostics;
@@ -362,6 +386,12 @@ StoredTrajectory read_trajectory(const Hdf5Group& group) {
     t.offset = vec3_attribute(group, "offset");
     t.trajectory = read_site_trajectory(group);
     t.msd = read_msd(group.group("msd"));
+    if (group.has_group("collective")) {
+        t.collective = read_collective(group.group("collective"));
+        expect(static_cast<std::int64_t>(t.collective->sum.size()) == t.trajectory.n_frames &&
+                   t.collective->n_ions == t.trajectory.n_ions(),
+               group, "the collective displacement is not that of these ions and frames");
+    }
 
     const Hdf5Group g = group.group("diagnostics");
     SiteDiagnostics& d = t.diagnostics;

@@ -134,6 +134,12 @@ void OpenTrajectory::gather(const Frame& frame, std::vector<Vec3>& ions) const {
     for (const std::size_t atom : frames.mobile_atoms()) ions.push_back(frame.positions[atom]);
 }
 
+Vec3 OpenTrajectory::framework_mean(const Frame& frame) const {
+    Vec3 mean = Vec3::Zero();
+    for (const std::size_t atom : frames.framework_atoms()) mean += frame.positions[atom];
+    return mean / static_cast<double>(std::max<std::size_t>(frames.framework_atoms().size(), 1));
+}
+
 std::vector<std::string> OpenTrajectory::framework_species() const {
     std::vector<std::string> species;
     for (const std::size_t atom : frames.framework_atoms()) species.push_back(source->header().species[atom]);

@@ -27,6 +27,7 @@ struct OpenTrajectory {
 
     double used_interval() const { return frame_interval * static_cast<double>(options.stride); } // [ps]
     void gather(const Frame& frame, std::vector<Vec3>& ions) const; ///< positions of the mobile ions
+    Vec3 framework_mean(const Frame& frame) const; ///< of the positions; zero without a framework
     std::vector<std::string> framework_species() const;
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// One pass: each frame is assigned to sites and enters the MSD.
+/// One pass: each frame is assigned to sites and enters the MSD of single ions and of all together.
 StoredTrajectory map_ions(OpenTrajectory& trajectory, const SiteSet& sites, const Vec3& offset,
                           const Config& config) {
     const double interval = trajectory.used_interval();
@@ -24,17 +24,20 @@ StoredTrajectory map_ions(OpenTrajectory& trajectory, const SiteSet& sites, cons
     SiteMapper mapper = make_mapper(sites, config, n_ions, interval);
     MsdAccumulator msd(raw_msd_lags(config, interval), n_ions, interval);
     trajectory.frames.set_offset(offset);
+    CollectiveAccumulator collective(n_ions, interval);
     std::vector<Vec3> ions;
     for_each_frame(trajectory, "mapping " + fs::path(trajectory.path).filename().string(),
                    [&](const Frame& frame) {
                        trajectory.gather(frame, ions);
                        mapper.add_frame(ions);
                        msd.add_frame(ions);
+                       collective.add_frame(ions, trajectory.framework_mean(frame));
                    });
     StoredTrajectory result;
     result.diagnostics = mapper.diagnostics();
     result.trajectory = mapper.finish();
     result.msd = msd.finish();
+    result.collective = collective.finish();
     result.continuity = trajectory.frames.report();
     result.source = trajectory.path;
     result.format = trajectory.source->header().format;

@@ -59,6 +59,8 @@ StoredTrajectory some_trajectory() {
     t.msd.bin_frames = 50;
     t.msd.sum = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1. / 3};
     t.msd.count = {10, 11, 12, 13};
+    t.collective = CollectiveDisplacement{2, 0.05, {}};
+    for (int k = 0; k < 100; ++k) t.collective->sum.push_back(Vec3(k / 3., -k, 0.1));
     t.diagnostics.occupancy = {0.5, 1, 0, 0.25};
     t.diagnostics.doubly_occupied_fraction = 0.125;
     t.diagnostics.nearest_changes = 12051;
@@ -164,6 +166,10 @@ TEST_CASE("a trajectory comes back with events, MSD and diagnostics", "[io][stor
     CHECK(r.msd.sum == t.msd.sum);
     CHECK(r.msd.count == t.msd.count);
     CHECK(r.msd.bin_frames == 50);
+    REQUIRE(r.collective);
+    CHECK(r.collective->sum == t.collective->sum);
+    CHECK(r.collective->n_ions == 2);
+    CHECK(r.collective->frame_interval == 0.05);
     CHECK(r.diagnostics.occupancy == t.diagnostics.occupancy);
     CHECK(r.diagnostics.nearest_changes == 12051);
     CHECK(r.diagnostics.core_hops == 2291);
@@ -176,6 +182,25 @@ TEST_CASE("a trajectory comes back with events, MSD and diagnostics", "[io][stor
     CHECK(r.source == "a b.xyz");
     CHECK(r.stride == 2);
     CHECK(r.offset == t.offset);
+}
+
+TEST_CASE("a trajectory stored without the collective displacement is read, one with a foreign one is not",
+          "[io][store]") {
+    const TemporaryFolder folder;
+    StoredTrajectory t = some_trajectory();
+    t.collective.reset();
+    store(folder / "old.h5", t);
+    const StoredTrajectory r = read_trajectory(Hdf5File::open(folder / "old.h5"));
+    CHECK_FALSE(r.collective);
+    CHECK(r.trajectory.events == t.trajectory.events);
+    t = some_trajectory();
+    t.collective->sum.pop_back(); // not as many frames as the events have
+    store(folder / "short.h5", t);
+    CHECK_THROWS_AS(read_trajectory(Hdf5File::open(folder / "short.h5")), FileError);
+    t = some_trajectory();
+    t.collective->sum[3][1] = std::nan("");
+    store(folder / "nan.h5", t);
+    CHECK_THROWS_AS(read_trajectory(Hdf5File::open(folder / "nan.h5")), FileError);
 }
 
 TEST_CASE("counts and kernel come back", "[io][store]") {

@@ -121,6 +121,14 @@ TEST_CASE("the events of a known march are those of its formula, whatever the fr
         count += t.msd.count[cell];
         for (std::size_t a = 0; a < 3; ++a) sum[static_cast<int>(a)] += t.msd.sum[3 * cell + a];
     }
+    // All four together, against the framework, whatever that does.
+    REQUIRE(t.collective);
+    REQUIRE(t.collective->sum.size() == 200);
+    for (int frame = 0; frame < 200; ++frame) {
+        const Vec3 expected(3 * (hops_of(0, frame) + hops_of(1, frame) + hops_of(2, frame)),
+                            -3 * hops_of(3, frame), 0);
+        CHECK((t.collective->sum[static_cast<std::size_t>(frame)] - expected).norm() < 1e-7);
+    }
     CHECK(count == 190 * 4);
     CHECK((sum / static_cast<double>(count) - Vec3(9 * 0.75, 9 * 0.25, 0)).norm() < 1e-8);
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "mesolith/io/hdf5.hpp"
 #include "mesolith/msm/kernel.hpp"
 #include "mesolith/msm/transition_counts.hpp"
+#include "mesolith/observables/collective.hpp"
 #include "mesolith/observables/msd.hpp"
 #include "mesolith/sites/assign_sites.hpp"
 #include "mesolith/sites/site_trajectory.hpp"
@@ -74,6 +76,7 @@ void write(Hdf5Group& group, const SiteBasis& basis, const std::string& space_gr
 struct StoredTrajectory {
     SiteTrajectory trajectory;
     MsdSums msd;
+    std::optional<CollectiveDisplacement> collective; ///< files of older versions have none
     SiteDiagnostics diagnostics;
     ContinuityReport continuity;
     std::string source, format;
@@ -88,6 +91,9 @@ void write(Hdf5Group& group, const SiteTrajectory& trajectory);
 
 void write(Hdf5Group& group, const MsdSums& msd);
 [[nodiscard]] MsdSums read_msd(const Hdf5Group& group);
+
+void write(Hdf5Group& group, const CollectiveDisplacement& collective);
+[[nodiscard]] CollectiveDisplacement read_collective(const Hdf5Group& group);
 
 // Markov model
 
