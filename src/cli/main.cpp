@@ -19,6 +19,8 @@
 #include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/summary.hpp"
 
+#include "kernel_commands.hpp"
+
 namespace {
 
 using namespace mesolith;
@@ -29,6 +31,7 @@ struct Arguments {
     int threads = -1;
     bool strict = false, quiet = false, print_config = false;
     InfoOptions info;
+    KernelArguments kernel;
 };
 
 /// Messages as plain lines on standard error; warnings say that they are.
@@ -135,6 +138,10 @@ ExitCode new_input(const std::string& path) {
 }
 
 ExitCode execute(const std::string& command, const Arguments& arguments) {
+    if (is_kernel_command(command)) {
+        print(run_kernel_command(command, arguments.kernel, arguments.set));
+        return ExitCode::ok;
+    }
     if (arguments.print_config && command != "info" && command != "new") {
         print(to_toml(configure(arguments, false)));
         return ExitCode::ok;
@@ -223,6 +230,7 @@ int main(int argc, char** argv) {
     info->add_option("--cell-file", arguments.info.cell_file, "cell of a trajectory that holds none");
     app.add_subcommand("new", "A commented input file to start from")
         ->add_option("file", arguments.input, "file to write (default: standard output)");
+    add_kernel_commands(app, arguments.kernel);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -9,6 +9,7 @@
 #include "mesolith/core/text.hpp"
 #include "mesolith/io/file.hpp"
 
+#include "hop_fields.hpp"
 #include "text_of.hpp"
 
 namespace mesolith {
@@ -416,6 +417,30 @@ private:
     bool files_;
 };
 
+toml::table parse_toml(const std::string& text, const std::string& path) {
+    try {
+        return toml::parse(text, std::string_view(path));
+    } catch (const toml::parse_error& error) {
+        const auto& at = error.source().begin;
+        throw ConfigError({fmt::format("{}:{}:{}: expected TOML, got something else ({})", path, at.line,
+                                       at.column, error.description())});
+    }
+}
+
+/// One section for each [[name]]; a single one may be written [name].
+template <class Section>
+void read_sections(const toml::table& root, const std::string& name, Reader& reader,
+                   std::vector<Section>& sections) {
+    if (const auto* list = root.get_as<toml::array>(name)) {
+        sections.resize(list->size());
+        for (std::size_t k = 0; k < list->size(); ++k)
+            reader.read_section(list->get(k), fmt::format("{}.{}", name, k), sections[k]);
+    } else if (root.contains(name)) {
+        sections.resize(1);
+        reader.read_section(root.get(name), name + ".0", sections[0]);
+    }
+}
+
 } // namespace
 
 Config parse_config(const std::string& text, const std::string& path, const ReadConfigOptions& options) {
@@ -423,28 +448,14 @@ Config parse_config(const std::string& text, const std::string& path, const Read
     config.path = path;
     config.folder = fs::path(path).parent_path().string();
 
-    toml::table root;
-    try {
-        root = toml::parse(text, std::string_view(path));
-    } catch (const toml::parse_error& error) {
-        const auto& at = error.source().begin;
-        throw ConfigError({fmt::format("{}:{}:{}: expected TOML, got something else ({})", path, at.line,
-                                       at.column, error.description())});
-    }
+    toml::table root = parse_toml(text, path);
     Reader reader(path);
     for (const std::string& setting : options.set) apply_setting(root, setting, reader);
 
     const std::vector<std::string> sections{"run", "trajectory", "ions", "sites", "msm", "meso", "report"};
     for (const auto& [key, value] : root) reader.unknown_key(key, value, "", sections);
     reader.read_section(root.get("run"), "run", config.run);
-    if (const auto* list = root.get_as<toml::array>("trajectory")) {
-        config.trajectories.resize(list->size());
-        for (std::size_t k = 0; k < list->size(); ++k)
-            reader.read_section(list->get(k), fmt::format("trajectory.{}", k), config.trajectories[k]);
-    } else if (root.contains("trajectory")) {
-        config.trajectories.resize(1);
-        reader.read_section(root.get("trajectory"), "trajectory.0", config.trajectories[0]);
-    }
+    read_sections(root, "trajectory", reader, config.trajectories);
     reader.read_section(root.get("ions"), "ions", config.ions);
     reader.read_section(root.get("sites"), "sites", config.sites);
     reader.read_section(root.get("msm"), "msm", config.msm);
@@ -457,6 +468,21 @@ Config parse_config(const std::string& text, const std::string& path, const Read
     if (config.run.name.empty()) config.run.name = fs::path(path).stem().string();
     if (config.run.output.empty()) config.run.output = "runs/" + config.run.name;
     return config;
+}
+
+HopFile read_hop_file(const std::string& text, const std::string& path, const std::vector<std::string>& set,
+                      const std::function<void(const HopFile&, const ComplainAboutKey&)>& check) {
+    toml::table root = parse_toml(text, path);
+    Reader reader(path);
+    for (const std::string& setting : set) apply_setting(root, setting, reader);
+    for (const auto& [key, value] : root) reader.unknown_key(key, value, "", {"crystal", "rates", "hop"});
+    HopFile file;
+    reader.read_section(root.get("crystal"), "crystal", file.crystal);
+    reader.read_section(root.get("rates"), "rates", file.rates);
+    read_sections(root, "hop", reader, file.hops);
+    check(file, [&](const std::string& key, const std::string& problem) { reader.complain(key, problem); });
+    reader.throw_problems();
+    return file;
 }
 
 Config read_config(const std::string& path, const ReadConfigOptions& options) {
