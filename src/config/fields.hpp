@@ -54,7 +54,12 @@ inline std::span<const std::string_view> names_of(Assignment) {
     return names;
 }
 inline std::span<const std::string_view> names_of(Estimator) {
-    static constexpr std::array<std::string_view, 2> names{"column", "symmetrised"};
+    static constexpr std::array<std::string_view, 4> names{"auto", "non_reversible", "symmetrised",
+                                                           "reversible"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(Pooling) {
+    static constexpr std::array<std::string_view, 3> names{"none", "translations", "space_group"};
     return names;
 }
 inline std::span<const std::string_view> names_of(LengthUnit) {
@@ -171,10 +176,16 @@ void visit_fields(MarkovSection& o, V&& v) {
       About("Lag time of the kernel that is used; 0 = the smallest whose D and slow timescales agree with "
             "those of all longer lags.")
           .at_least(0));
+    v("pooling", o.pooling,
+      About("Transitions that share their counts because the crystal makes them alike: by its `space_group`, "
+            "by its "
+            "`translations` only, or `none` beyond the folding."));
     v("estimator", o.estimator,
-      About("`symmetrised`: detailed balance, counts averaged with those of the reverse move; `column`: each "
-            "site by its "
-            "own visits."));
+      About("`reversible`: detailed balance, maximum likelihood; `symmetrised`: detailed balance, counts "
+            "averaged with "
+            "those of the reverse move; `non_reversible`: each site by its own visits; `auto`: `reversible`, "
+            "and with as many "
+            "ions as sites a uniform stationary distribution."));
     v("stationary", o.stationary,
       About("Stationary distribution: `estimated` from the visits, `uniform` (as many ions as sites), or one "
             "weight per "

@@ -439,6 +439,8 @@ void write(Hdf5Group& group, const TransitionCounts& c) {
                 {}, about("", "block b holds [block_offsets[b], block_offsets[b + 1]) of the two below"));
     write_columns(group, "block_transition", c.block_transition, "index into from, to, R");
     group.write("block_count", c.block_count, {}, about("", "windows that start in the block"));
+    if (!c.pool.empty())
+        write_columns(group, "pool", c.pool, "class of each transition; members share their counts");
 }
 
 TransitionCounts read_counts(const Hdf5Group& group) {
@@ -461,6 +463,11 @@ TransitionCounts read_counts(const Hdf5Group& group) {
                std::is_sorted(c.block_offsets.begin(), c.block_offsets.end()),
            group, "shapes do not fit");
     for (const std::int32_t t : c.block_transition) expect_index(group, t, n, 0, "transition");
+    if (group.has_dataset("pool")) {
+        c.pool = group.read<std::int32_t>("pool");
+        expect(c.pool.size() == n, group, "shapes do not fit");
+        for (const std::int32_t p : c.pool) expect_index(group, p, n, 0, "class of transitions");
+    }
     for (std::size_t k = 0; k < n; ++k) {
         expect_index(group, from[k], c.n_sites, 0, "site");
         expect_index(group, to[k], c.n_sites, 0, "site");

@@ -8,6 +8,7 @@
 #include "mesolith/core/error.hpp"
 
 #include "normalise.hpp"
+#include "strong_components.hpp"
 
 namespace mesolith {
 
@@ -81,60 +82,6 @@ std::vector<double> class_stationary(const Kernel& kernel, const std::vector<std
     return n <= 1000 ? stationary_by_elimination(Eigen::MatrixXd(P)) : stationary_by_sparse_lu(P);
 }
 
-/// Strongly connected components, in reverse topological order (Tarjan, SIAM J. Comput. 1, 146 (1972)),
-/// without recursion.
-std::vector<std::vector<std::int32_t>> strong_components(const Kernel& kernel) {
-    const std::size_t n = kernel.n_sites();
-    std::vector<std::int32_t> number(n, -1), low(n, 0), stack;
-    std::vector<char> on_stack(n, 0);
-    std::vector<std::vector<std::int32_t>> components;
-    struct Visit {
-        std::int32_t site;
-        std::size_t next;
-    };
-    std::vector<Visit> visits;
-    std::int32_t counter = 0;
-    const auto at = [](std::int32_t s) { return static_cast<std::size_t>(s); };
-    for (std::size_t root = 0; root < n; ++root) {
-        if (number[root] >= 0) continue;
-        visits.push_back({static_cast<std::int32_t>(root), kernel.column[root]});
-        while (!visits.empty()) {
-            const std::int32_t j = visits.back().site;
-            if (visits.back().next == kernel.column[at(j)] && number[at(j)] < 0) {
-                number[at(j)] = low[at(j)] = counter++;
-                stack.push_back(j);
-                on_stack[at(j)] = 1;
-            }
-            if (visits.back().next < kernel.column[at(j) + 1]) {
-                const std::int32_t i = kernel.entries[visits.back().next++].to;
-                if (number[at(i)] < 0)
-                    visits.push_back({i, kernel.column[at(i)]});
-                else if (on_stack[at(i)])
-                    low[at(j)] = std::min(low[at(j)], number[at(i)]);
-                continue;
-            }
-            visits.pop_back();
-            if (!visits.empty()) {
-                const std::size_t parent = at(visits.back().site);
-                low[parent] = std::min(low[parent], low[at(j)]);
-            }
-            if (low[at(j)] == number[at(j)]) {
-                std::vector<std::int32_t> component;
-                std::int32_t member = -1;
-                do {
-                    member = stack.back();
-                    stack.pop_back();
-                    on_stack[at(member)] = 0;
-                    component.push_back(member);
-                } while (member != j);
-                std::sort(component.begin(), component.end());
-                components.push_back(std::move(component));
-            }
-        }
-    }
-    return components;
-}
-
 } // namespace
 
 ClassStructure closed_classes(const Kernel& kernel, std::span<const double> start) {
@@ -143,7 +90,9 @@ ClassStructure closed_classes(const Kernel& kernel, std::span<const double> star
     if (share.empty()) share = kernel.stationary;
     if (share.size() != n) throw DataError("start distribution and kernel differ in their number of sites");
 
-    const auto components = strong_components(kernel);
+    std::vector<std::int32_t> destination;
+    for (const KernelEntry& e : kernel.entries) destination.push_back(e.to);
+    const auto components = strong_components(kernel.column, destination);
     ClassStructure structure;
     structure.class_of.assign(n, -1);
     std::vector<std::int32_t> component_of(n, -1);

@@ -8,6 +8,7 @@
 #include "mesolith/msm/classes.hpp"
 
 #include "normalise.hpp"
+#include "reversible_fit.hpp"
 
 namespace mesolith {
 
@@ -19,9 +20,11 @@ void check_shapes(const TransitionCounts& counts, const SiteBasis& basis, const 
                         std::to_string(basis.size()));
     if (counts.reverse.size() != counts.transitions.size())
         throw DataError("counts lack the index of reverse transitions");
+    if (options.estimator == Estimator::automatic)
+        throw DataError("the estimator is still automatic. Call resolve_estimator first");
     if (options.stationary.empty()) return;
-    if (options.estimator == Estimator::column)
-        throw DataError("a given stationary distribution needs the symmetrised estimator");
+    if (options.estimator == Estimator::non_reversible)
+        throw DataError("a given stationary distribution needs the symmetrised or the reversible estimator");
     if (options.stationary.size() != basis.size())
         throw DataError("the given stationary distribution has " + std::to_string(options.stationary.size()) +
                         " values for " + std::to_string(basis.size()) + " sites of the folded cell");
@@ -32,10 +35,9 @@ void check_shapes(const TransitionCounts& counts, const SiteBasis& basis, const 
 
 /// Flow along every transition, such that flow / (sum of flows out of its origin) is the transition
 /// probability.
-std::vector<double> flows(const TransitionCounts& counts, const std::vector<double>& c,
-                          const std::vector<double>& visits, const EstimatorOptions& options) {
+std::vector<double> symmetrised_flows(const TransitionCounts& counts, const std::vector<double>& c,
+                                      const std::vector<double>& visits, const EstimatorOptions& options) {
     std::vector<double> flow = c;
-    if (options.estimator == Estimator::column) return flow;
     const auto reverse = [&](std::size_t k) { return static_cast<std::size_t>(counts.reverse[k]); };
     if (options.stationary.empty()) {
         for (std::size_t k = 0; k < c.size(); ++k) flow[k] = c[k] + c[reverse(k)];
@@ -68,34 +70,98 @@ std::vector<double> flows(const TransitionCounts& counts, const std::vector<doub
     return flow;
 }
 
+Flows flows_of(const TransitionCounts& counts, const std::vector<double>& c,
+               const std::vector<double>& visits, const EstimatorOptions& options, EstimatorInfo& info) {
+    if (options.estimator == Estimator::reversible) {
+        if (options.stationary.empty()) {
+            const ReversibleFit fit(counts, c);
+            info = fit.info();
+            return fit.flows();
+        }
+        const GivenPiFit fit(counts, c, normalised(options.stationary, "given stationary probabilities"));
+        info = fit.info();
+        return fit.flows();
+    }
+    Flows flows{c, std::vector<double>(visits.size(), 0.0)};
+    if (options.estimator == Estimator::symmetrised)
+        flows.transition = symmetrised_flows(counts, c, visits, options);
+    return flows;
+}
+
 } // namespace
 
+const char* name(Estimator estimator) {
+    switch (estimator) {
+    case Estimator::automatic:
+        return "auto";
+    case Estimator::non_reversible:
+        return "non_reversible";
+    case Estimator::symmetrised:
+        return "symmetrised";
+    case Estimator::reversible:
+        return "reversible";
+    }
+    return "";
+}
+
+ResolvedEstimator resolve_estimator(const EstimatorOptions& options, std::size_t n_ions, std::size_t n_sites,
+                                    std::size_t n_basis) {
+    const std::string occupancy = std::to_string(n_ions) + " ions on " + std::to_string(n_sites) + " sites";
+    ResolvedEstimator result{options, "as asked for"};
+    if (options.estimator != Estimator::automatic) return result;
+    result.options.estimator = Estimator::reversible;
+    if (!options.stationary.empty()) {
+        result.reason =
+            "the stationary distribution is given: maximum likelihood under detailed balance with it";
+    } else if (n_ions == n_sites) {
+        result.options.stationary.assign(n_basis, 1.0);
+        result.reason = occupancy + ": every site is occupied all the time, so that the stationary "
+                                    "distribution is uniform; maximum likelihood under detailed balance";
+    } else {
+        result.reason = occupancy +
+                        ": occupancies differ from site to site, so that the stationary "
+                        "distribution is estimated, too; maximum likelihood under detailed balance";
+    }
+    return result;
+}
+
 Kernel estimate_kernel(const TransitionCounts& counts, const SiteBasis& basis,
-                       const EstimatorOptions& options, std::span<const double> weights) {
+                       const EstimatorOptions& options, std::span<const double> weights,
+                       EstimatorInfo* info) {
     check_shapes(counts, basis, options);
     const std::size_t n = basis.size();
     const std::vector<double> c = counts.weighted(weights);
     std::vector<double> visits(n, 0);
     for (std::size_t k = 0; k < c.size(); ++k)
         visits[static_cast<std::size_t>(counts.transitions[k].from)] += c[k];
-    const std::vector<double> flow = flows(counts, c, visits, options);
+    normalised(visits, "transition counts"); // refuses counts that are all zero
+    EstimatorInfo unused;
+    const Flows flows = flows_of(counts, c, visits, options, info ? *info : unused);
 
     Kernel kernel;
     kernel.basis = basis;
     kernel.lag_time = counts.lag_time();
-    kernel.reversible = options.estimator == Estimator::symmetrised;
+    kernel.reversible = options.estimator != Estimator::non_reversible;
     kernel.column.assign(1, 0);
-    kernel.entries.reserve(flow.size());
-    std::vector<double> outflow(n, 0);
-    for (std::size_t k = 0; k < flow.size(); ++k)
-        outflow[static_cast<std::size_t>(counts.transitions[k].from)] += flow[k];
+    kernel.entries.reserve(c.size());
+    std::vector<double> outflow = flows.stay;
+    for (std::size_t k = 0; k < c.size(); ++k)
+        outflow[static_cast<std::size_t>(counts.transitions[k].from)] += flows.transition[k];
     std::size_t k = 0;
     for (std::size_t j = 0; j < n; ++j) {
-        if (outflow[j] <= 0) kernel.entries.push_back({static_cast<std::int32_t>(j), IVec3::Zero(), 1.0});
-        for (; k < flow.size() && static_cast<std::size_t>(counts.transitions[k].from) == j; ++k)
-            if (flow[k] > 0)
-                kernel.entries.push_back(
-                    {counts.transitions[k].to, counts.transitions[k].R, flow[k] / outflow[j]});
+        const Transition stays{static_cast<std::int32_t>(j), static_cast<std::int32_t>(j), IVec3::Zero()};
+        double staying = outflow[j] > 0 ? flows.stay[j] / outflow[j] : 1.0;
+        for (; k < c.size() && counts.transitions[k].from == stays.from; ++k) {
+            double p = flows.transition[k] > 0 ? flows.transition[k] / outflow[j] : 0.0;
+            if (!(counts.transitions[k] < stays)) { // the place of (j, j, 0)
+                const bool here = counts.transitions[k] == stays;
+                if (here) p += staying;
+                if (!here && staying > 0) kernel.entries.push_back({stays.to, stays.R, staying});
+                staying = 0;
+            }
+            if (p > 0) kernel.entries.push_back({counts.transitions[k].to, counts.transitions[k].R, p});
+        }
+        if (staying > 0) kernel.entries.push_back({stays.to, stays.R, staying});
         kernel.column.push_back(kernel.entries.size());
     }
     if (kernel.reversible) {

@@ -198,15 +198,26 @@ TransitionCounts merge(const std::vector<BlockCounts>& blocks) {
 } // namespace
 
 std::vector<double> TransitionCounts::weighted(std::span<const double> weights) const {
-    if (weights.empty()) return {total.begin(), total.end()};
-    if (weights.size() != n_blocks())
+    if (!weights.empty() && weights.size() != n_blocks())
         throw DataError("got " + std::to_string(weights.size()) + " weights for " +
                         std::to_string(n_blocks()) + " time blocks");
-    std::vector<double> sum(total.size(), 0);
-    for (std::size_t b = 0; b < n_blocks(); ++b)
-        for (std::size_t k = block_offsets[b]; k < block_offsets[b + 1]; ++k)
-            sum[static_cast<std::size_t>(block_transition[k])] +=
-                weights[b] * static_cast<double>(block_count[k]);
+    std::vector<double> sum(total.begin(), total.end());
+    if (!weights.empty()) {
+        std::fill(sum.begin(), sum.end(), 0.0);
+        for (std::size_t b = 0; b < n_blocks(); ++b)
+            for (std::size_t k = block_offsets[b]; k < block_offsets[b + 1]; ++k)
+                sum[static_cast<std::size_t>(block_transition[k])] +=
+                    weights[b] * static_cast<double>(block_count[k]);
+    }
+    if (pool.empty()) return sum;
+    if (pool.size() != sum.size()) throw DataError("counts and their classes differ in length");
+    std::vector<double> mean(sum.size(), 0), size(sum.size(), 0); // by class
+    for (std::size_t k = 0; k < sum.size(); ++k) {
+        mean[static_cast<std::size_t>(pool[k])] += sum[k];
+        size[static_cast<std::size_t>(pool[k])] += 1;
+    }
+    for (std::size_t k = 0; k < sum.size(); ++k)
+        sum[k] = mean[static_cast<std::size_t>(pool[k])] / size[static_cast<std::size_t>(pool[k])];
     return sum;
 }
 

@@ -10,6 +10,7 @@
 #include <Eigen/SparseLU>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/msm/pooling.hpp"
 
 namespace mesolith {
 
@@ -281,14 +282,17 @@ Vec3 hops_behind(const Kernel& kernel, const Transport& transport, const Transit
             share[k] = kernel.stationary[j] * e.p *
                        transport.corrected[static_cast<std::size_t>(&e - kernel.entries.data())].cwiseAbs2();
         }
+    const std::vector<std::int32_t> jump = jump_numbers(counts);
+    std::vector<Vec3> w(share.size(), Vec3::Zero());
+    std::vector<double> seen(share.size(), 0);
     for (std::size_t t = 0; t < share.size(); ++t) {
-        const auto r = static_cast<std::size_t>(counts.reverse[t]);
-        if (r < t) continue; // pairs once
-        const double seen = static_cast<double>(counts.total[t] + (r == t ? 0 : counts.total[r])) / lag;
-        if (seen <= 0) continue;
-        const Vec3 w = r == t ? share[t] : Vec3(share[t] + share[r]);
-        sum += w;
-        scatter += w.cwiseAbs2() / seen;
+        w[static_cast<std::size_t>(jump[t])] += share[t];
+        seen[static_cast<std::size_t>(jump[t])] += static_cast<double>(counts.total[t]) / lag;
+    }
+    for (std::size_t c = 0; c < seen.size(); ++c) {
+        if (seen[c] <= 0) continue;
+        sum += w[c];
+        scatter += w[c].cwiseAbs2() / seen[c];
     }
     Vec3 hops = Vec3::Zero();
     for (int a = 0; a < 3; ++a)

@@ -152,12 +152,16 @@ StageOutcome run_msm(const Config& config) {
     spdlog::info("msm: {} sites, lags of {:g} to {:g} ps, {} resamplings", result.sites.sites.basis.size(),
                  config.msm.lag_times.front(), config.msm.lag_times.back(), config.msm.bootstrap_samples);
     StageProgress progress("Markov model");
-    result.analysis =
-        analyse(trajectories, result.sites.sites, raw_msd,
-                analysis_options(config, result.sites.sites.basis.size()), [&](double fraction) {
-                    throw_if_interrupted();
-                    progress.update(fraction);
-                });
+    AnalysisOptions options = analysis_options(config, result.sites.sites.basis.size());
+    const ResolvedEstimator resolved =
+        resolve_estimator(options.estimator, trajectories.front().n_ions(), result.sites.sites.size(),
+                          result.sites.sites.basis.size());
+    options.estimator = resolved.options;
+    spdlog::info("msm: estimator {} ({})", name(options.estimator.estimator), resolved.reason);
+    result.analysis = analyse(trajectories, result.sites.sites, raw_msd, options, [&](double fraction) {
+        throw_if_interrupted();
+        progress.update(fraction);
+    });
     progress.finish();
     result.orbits = occupancy_by_orbit(result.sites.sites, stored);
     result.network = jump_network(trajectories, result.sites.sites);

@@ -83,7 +83,7 @@ core_radius_per_orbit_angstrom = [0.9, 1]
 [msm]
 lag_times_ps = [5, 1, 2.5]
 lag_time_ps = 2.5
-estimator = "column"
+estimator = "non_reversible"
 stationary = [1, 2.5]
 fit_window_ps = [2, 8]
 ck_chain_lengths = [2, 3]
@@ -109,7 +109,7 @@ enabled = false
     CHECK(c.sites.assignment == Assignment::core);
     CHECK(c.sites.core_radius_per_orbit == std::vector<double>{0.9, 1});
     CHECK(c.msm.lag_times == std::vector<double>{1, 2.5, 5});
-    CHECK(c.msm.estimator == Estimator::column);
+    CHECK(c.msm.estimator == Estimator::non_reversible);
     CHECK(c.msm.stationary == StationaryOption{StationaryOption::Kind::given, {1, 2.5}});
     CHECK(c.msm.fit_window == std::array<double, 2>{2, 8});
     CHECK(c.msm.chain_lengths == std::vector<std::int64_t>{2, 3});

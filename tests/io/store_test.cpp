@@ -203,6 +203,21 @@ TEST_CASE("a trajectory stored without the collective displacement is read, one 
     CHECK_THROWS_AS(read_trajectory(Hdf5File::open(folder / "nan.h5")), FileError);
 }
 
+TEST_CASE("classes of pooled counts come back, and a class that cannot be is refused", "[io][store]") {
+    const TemporaryFolder folder;
+    TransitionCounts c = some_counts();
+    store(folder / "none.h5", c);
+    CHECK(read_counts(Hdf5File::open(folder / "none.h5")).pool.empty());
+    c.pool = {0, 1, 1};
+    store(folder / "c.h5", c);
+    const TransitionCounts r = read_counts(Hdf5File::open(folder / "c.h5"));
+    CHECK(r.pool == c.pool);
+    CHECK(r.weighted({}) == std::vector<double>{90, 3.5, 3.5});
+    c.pool = {0, 1, 3};
+    store(folder / "bad.h5", c);
+    CHECK_THROWS_AS(read_counts(Hdf5File::open(folder / "bad.h5")), FileError);
+}
+
 TEST_CASE("counts and kernel come back", "[io][store]") {
     const TemporaryFolder folder;
     const TransitionCounts c = some_counts();

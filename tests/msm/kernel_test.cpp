@@ -80,8 +80,8 @@ const std::map<Transition, std::int64_t> by_hand{
 
 } // namespace
 
-TEST_CASE("the column estimator divides by the visits of each column", "[msm][kernel]") {
-    const Kernel k = estimate_kernel(make_counts(3, by_hand), three_sites(), {Estimator::column, {}});
+TEST_CASE("the non-reversible estimator divides by the visits of each column", "[msm][kernel]") {
+    const Kernel k = estimate_kernel(make_counts(3, by_hand), three_sites(), {Estimator::non_reversible, {}});
     check_kernel(k);
     CHECK(probability(k, 0, 1, zero) == 2.0 / 8);
     CHECK(probability(k, 1, 2, IVec3(1, 0, 0)) == 1.0 / 8);
@@ -115,7 +115,7 @@ TEST_CASE("a given stationary distribution is kept exactly", "[msm][kernel]") {
 
 TEST_CASE("a site that was never visited keeps its walker and weighs nothing", "[msm][kernel]") {
     const auto counts = make_counts(3, {{{0, 0, zero}, 5}, {{0, 1, zero}, 1}, {{1, 0, zero}, 1}});
-    for (const Estimator e : {Estimator::column, Estimator::symmetrised}) {
+    for (const Estimator e : {Estimator::non_reversible, Estimator::symmetrised}) {
         const Kernel k = estimate_kernel(counts, three_sites(), {e, {}});
         check_kernel(k);
         CHECK(probability(k, 2, 2, zero) == 1.0);
@@ -130,7 +130,7 @@ TEST_CASE("estimates reject counts of another crystal, no counts, and a pi of th
     CHECK_THROWS_AS(estimate_kernel(make_counts(3, {}), three_sites(), {}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::symmetrised, {1, 1}}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::symmetrised, {1, -1, 1}}), DataError);
-    CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::column, {1, 1, 1}}), DataError);
+    CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::non_reversible, {1, 1, 1}}), DataError);
 }
 
 TEST_CASE("check_kernel names the site whose column is wrong", "[msm][kernel]") {

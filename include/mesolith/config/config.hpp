@@ -11,6 +11,7 @@
 #include "mesolith/io/trajectory_file.hpp"
 #include "mesolith/meso/simulate.hpp"
 #include "mesolith/msm/estimate_kernel.hpp"
+#include "mesolith/msm/pooling.hpp"
 #include "mesolith/sites/assign_sites.hpp"
 #include "mesolith/sites/build_sites.hpp"
 #include "mesolith/trajectory/continuous.hpp"
@@ -80,7 +81,8 @@ struct StationaryOption {
 struct MarkovSection {
     std::vector<double> lag_times = {1, 2, 5, 10, 20, 40}; ///< [ps]
     double lag_time = 0;                                   ///< [ps], 0 = found
-    Estimator estimator = Estimator::symmetrised;
+    Pooling pooling = Pooling::space_group;
+    Estimator estimator = Estimator::automatic;
     StationaryOption stationary;
     std::int64_t bootstrap_samples = 200;
     double block = 0;                           ///< [ps], 0 = found

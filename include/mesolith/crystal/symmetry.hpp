@@ -44,4 +44,30 @@ enum class Folding {
     none,      ///< the simulated cell itself
 };
 
+/// A symmetry operation of the crystal as it acts on the sites of a repeat unit: site j of cell 0 goes to
+/// site image[j] of cell cell[j]. A transition (j, i, R) goes to (image[j], image[i], W R + cell[i] -
+/// cell[j]), W = rotation.
+struct SiteOperation {
+    IMat3 rotation = IMat3::Identity(); ///< W, acts on fractional coordinates of the folded cell
+    std::vector<std::int32_t> image;
+    std::vector<IVec3> cell; ///< up to a common lattice vector, which no transition feels: cell[0] = 0
+};
+
+/// Space group of sites and framework together, as operations on the sites, identity first. Sites of
+/// different orbits never go onto each other. Lattice vectors of the folded cell act trivially and are left
+/// out; a basis that was not folded has its inner translations as operations with identity rotation.
+///
+/// @param framework_species, framework_positions  framework of the simulated cell, Cartesian [A]; it is
+/// folded
+///                  onto the basis cell, copies are averaged
+/// @param tolerance  distance below which two positions are the same [A]; an image may lie at most twice that
+///                  far from its site
+/// @throws DataError when the framework does not repeat with the folded cell, an operation moves a site onto
+///                  none, or the operations form no group (a tolerance too large or too small)
+/// Cost: O(operations log(operations) sites + operations sites^2)
+[[nodiscard]] std::vector<SiteOperation> site_symmetry(const SiteBasis& basis,
+                                                       const std::vector<std::string>& framework_species,
+                                                       const std::vector<Vec3>& framework_positions,
+                                                       double tolerance);
+
 } // namespace mesolith

@@ -42,12 +42,15 @@ struct TransitionCounts {
     std::vector<std::int32_t> block_transition; ///< index into transitions, ascending within a block
     std::vector<std::int64_t> block_count;
     std::int64_t skipped_windows = 0; ///< windows with an unassigned end
+    /// Class of each transition, 0-based: members share their counts (pool_counts). Empty: each by itself.
+    std::vector<std::int32_t> pool;
 
     double lag_time() const { return static_cast<double>(lag_frames) * frame_interval; } ///< tau [ps]
     std::size_t n_blocks() const { return block_offsets.size() - 1; }
 
-    /// C(j, i, R) with each block weighted; weights empty = all 1. One value per transition.
-    /// @throws DataError when there is not one weight per block
+    /// C(j, i, R) with each block weighted; weights empty = all 1. One value per transition: with a pool the
+    /// mean over its class, the same number for each member.
+    /// @throws DataError when there is not one weight per block, or not one class per transition
     std::vector<double> weighted(std::span<const double> weights) const;
 
     /// Fill `reverse` (after reading the other members from a file).

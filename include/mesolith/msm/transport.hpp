@@ -45,7 +45,8 @@ struct Transport {
 [[nodiscard]] std::vector<Mat3> exact_msd(const Kernel& kernel, const std::vector<std::int64_t>& steps);
 
 /// Number of independent hops behind D_xx, D_yy, D_zz: n = (sum w)^2 / sum (w^2 / h), with w the share of a
-/// transition and its reverse in D_aa and h the number of times it was seen in windows that do not overlap.
+/// transition, its reverse and all that share their counts (jump_numbers) in D_aa and h the number of times
+/// they were seen in windows that do not overlap.
 /// 1/sqrt(n) is the relative error of D_aa that counting noise alone would give (delta method, dD/dg = u^2).
 [[nodiscard]] Vec3 hops_behind(const Kernel& kernel, const Transport& transport,
                                const TransitionCounts& counts);
