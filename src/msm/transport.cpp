@@ -10,41 +10,67 @@
 #include <Eigen/SparseLU>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/msm/elimination.hpp"
 #include "mesolith/msm/pooling.hpp"
+
+#include "lattice_gauge.hpp"
 
 namespace mesolith {
 
 namespace {
 
 using Sparse = Eigen::SparseMatrix<double>;
-using Vectors = Eigen::Matrix<double, Eigen::Dynamic, 3>; // one column per Cartesian axis
+using Vectors = Eigen::Matrix<double, Eigen::Dynamic, 3>; // one column per direction
 
-constexpr std::size_t dense_limit = 400;
+constexpr std::size_t dense_moments_limit = 400; ///< sites; above it the exact MSD is stepped
+constexpr std::size_t elimination_limit = 3000;  ///< sites; above it iterative and sparse solvers
 
-/// One closed class with its own site numbers.
+/// A move of one closed class: sites by their numbers in the class, displacement in the lattice gauge.
+struct Move {
+    std::int32_t from = 0, to = 0;
+    Vec3 shift = Vec3::Zero(); ///< components along the gauge's lattice vectors, whole numbers
+    double p = 0, flow = 0;    ///< flow = pi_from p
+    std::size_t entry = 0;
+};
+
+/// One closed class in a lattice gauge: directions ordered from fast to slow, and no strong move has a
+/// component along a slow one. Then a displacement of 1e-14 on a fast bond is a number of its own, not
+/// what is left of a difference.
 struct ClassProblem {
     const Kernel& kernel;
-    const ClosedClass& closed;
-    std::vector<std::int32_t> local; // of each site of the kernel
-    Eigen::VectorXd pi;
+    std::vector<Move> moves;
+    const std::vector<std::int32_t>& sites;
+    std::vector<double> pi;
+    Mat3 directions; ///< rows: lattice vectors of the gauge [A]
 
-    ClassProblem(const Kernel& k, const ClosedClass& c) : kernel(k), closed(c), local(k.n_sites(), -1) {
+    ClassProblem(const Kernel& k, const ClosedClass& c) : kernel(k), sites(c.sites), pi(c.stationary) {
+        std::vector<std::int32_t> local(k.n_sites(), -1);
+        for (std::size_t s = 0; s < c.sites.size(); ++s) local[at(c.sites[s])] = static_cast<std::int32_t>(s);
+        std::vector<CellEdge> edges;
         for (std::size_t s = 0; s < c.sites.size(); ++s)
-            local[static_cast<std::size_t>(c.sites[s])] = static_cast<std::int32_t>(s);
-        pi = Eigen::Map<const Eigen::VectorXd>(c.stationary.data(),
-                                               static_cast<Eigen::Index>(c.stationary.size()));
+            for (const KernelEntry& e : k.from(at(c.sites[s]))) {
+                const auto from = static_cast<std::int32_t>(s);
+                edges.push_back({from, local[at(e.to)], e.R, pi[s] * e.p});
+                moves.push_back({from, local[at(e.to)], Vec3::Zero(), e.p, pi[s] * e.p,
+                                 static_cast<std::size_t>(&e - k.entries.data())});
+            }
+        std::vector<CellEdge> strong; // a reversible edge and its reverse say the same
+        for (const CellEdge& e : edges)
+            if (!k.reversible || e.from <= e.to) strong.push_back(e);
+        const LatticeGauge gauge = lattice_gauge(size(), std::move(strong), k.basis.cell.vectors());
+        for (std::size_t m = 0; m < moves.size(); ++m) moves[m].shift = gauge.components(edges[m]);
+        for (int i = 0; i < 3; ++i)
+            for (int x = 0; x < 3; ++x) { // whole multiples of doubles: exact but for the last sum
+                long double sum = 0;
+                for (int j = 0; j < 3; ++j)
+                    sum += static_cast<long double>(gauge.basis(i, j)) *
+                           static_cast<long double>(k.basis.cell.vectors()(j, x));
+                directions(i, x) = static_cast<double>(sum);
+            }
     }
-    Eigen::Index size() const { return pi.size(); }
-
-    template <class F> // f(local origin, local destination, origin site, entry)
-    void for_each_entry(F&& f) const {
-        for (std::size_t s = 0; s < closed.sites.size(); ++s) {
-            const auto j = static_cast<std::size_t>(closed.sites[s]);
-            for (const KernelEntry& e : kernel.from(j))
-                f(static_cast<Eigen::Index>(s),
-                  static_cast<Eigen::Index>(local[static_cast<std::size_t>(e.to)]), j, e);
-        }
-    }
+    std::size_t size() const { return pi.size(); }
+    Vec3 cartesian(const Vec3& components) const { return directions.transpose() * components; }
+    static std::size_t at(std::int32_t s) { return static_cast<std::size_t>(s); }
 };
 
 void demand_success(Eigen::ComputationInfo info, std::size_t n) {
@@ -53,77 +79,143 @@ void demand_success(Eigen::ComputationInfo info, std::size_t n) {
                         " sites did not converge (hop probabilities span too many decades)");
 }
 
-/// chi with (I - P^T) chi = rhs for a rhs of zero stationary mean.
-Vectors solve_corrector(const ClassProblem& problem, const Vectors& rhs) {
-    const Eigen::Index n = problem.size();
-    if (static_cast<std::size_t>(n) <= dense_limit) {
-        // Fundamental matrix: adding 1 pi^T removes the constant null vector without disturbing the solution.
-        Eigen::MatrixXd system =
-            Eigen::MatrixXd::Identity(n, n) + Eigen::VectorXd::Ones(n) * problem.pi.transpose();
-        problem.for_each_entry(
-            [&](auto j, auto i, std::size_t, const KernelEntry& e) { system(j, i) -= e.p; });
-        return system.partialPivLu().solve(rhs);
-    }
+/// chi of a class too large for the elimination: conjugate gradients on the pi-weighted Laplacian
+/// (reversible) or sparse LU.
+Vectors iterative_corrector(const ClassProblem& problem, const Vec3& drift) {
+    const auto n = static_cast<Eigen::Index>(problem.size());
+    const bool reversible = problem.kernel.reversible;
     std::vector<Eigen::Triplet<double>> triplets;
-    Vectors chi = Vectors::Zero(n, 3);
-    if (problem.kernel.reversible) {
-        // pi (I - P^T) is a symmetric Laplacian; self loops cancel and are left out rather than subtracted.
-        problem.for_each_entry([&](auto j, auto i, std::size_t, const KernelEntry& e) {
-            if (i == j) return;
-            const double g = problem.pi[j] * e.p;
-            triplets.emplace_back(static_cast<int>(j), static_cast<int>(i), -g);
-            triplets.emplace_back(static_cast<int>(j), static_cast<int>(j), g);
-        });
+    Vectors chi = Vectors::Zero(n, 3), rhs = Vectors::Zero(n, 3);
+    for (const Move& m : problem.moves) {
+        const double g = reversible ? m.flow : m.p;
+        rhs.row(m.from) += g * (m.shift - drift).transpose();
+        if (m.from == m.to) continue;        // cancels on the diagonal
+        const int down = reversible ? 0 : 1; // chi of the first site is zero, or any constant will do
+        if (m.from >= down) {
+            triplets.emplace_back(m.from - down, m.from - down, g);
+            if (m.to >= down) triplets.emplace_back(m.from - down, m.to - down, -g);
+        }
+    }
+    if (reversible) {
         Sparse laplacian(n, n);
         laplacian.setFromTriplets(triplets.begin(), triplets.end());
         Eigen::ConjugateGradient<Sparse, Eigen::Lower | Eigen::Upper> solver;
         solver.setTolerance(1e-11);
         solver.setMaxIterations(20 * n);
         solver.compute(laplacian);
-        const Vectors weighted = problem.pi.asDiagonal() * rhs;
-        for (int axis = 0; axis < 3; ++axis) {
-            chi.col(axis) = solver.solve(weighted.col(axis));
-            demand_success(solver.info(), static_cast<std::size_t>(n));
+        for (int c = 0; c < 3; ++c) {
+            if (rhs.col(c).isZero(0)) continue; // nothing moves along it
+            chi.col(c) = solver.solve(rhs.col(c));
+            demand_success(solver.info(), problem.size());
         }
         return chi;
     }
-    for (Eigen::Index j = 1; j < n; ++j)
-        triplets.emplace_back(static_cast<int>(j) - 1, static_cast<int>(j) - 1, 1.0);
-    problem.for_each_entry([&](auto j, auto i, std::size_t, const KernelEntry& e) {
-        if (i > 0 && j > 0) triplets.emplace_back(static_cast<int>(j) - 1, static_cast<int>(i) - 1, -e.p);
-    });
-    Sparse grounded(n - 1, n - 1); // chi of the first site is zero
+    Sparse grounded(n - 1, n - 1);
     grounded.setFromTriplets(triplets.begin(), triplets.end());
     Eigen::SparseLU<Sparse> solver(grounded);
-    demand_success(solver.info(), static_cast<std::size_t>(n));
+    demand_success(solver.info(), problem.size());
     const Eigen::MatrixXd right = rhs.bottomRows(n - 1);
-    const Eigen::MatrixXd solution = solver.solve(right);
-    chi.bottomRows(n - 1) = solution;
+    chi.bottomRows(n - 1) = solver.solve(right);
     return chi;
 }
 
-ClassTransport class_transport(const ClassProblem& problem, std::vector<Vec3>& corrected) {
+/// chi by star-mesh elimination of a reversible class.
+Vectors star_mesh_corrector(const ClassProblem& problem) {
+    std::vector<Bond> bonds;
+    for (const Move& m : problem.moves) // each bond comes once from either end: half of it each time
+        if (m.from != m.to) bonds.push_back({m.from, m.to, 0.5 * m.flow, m.shift});
+    const std::vector<Vec3> x = star_mesh_correctors(problem.size(), bonds);
+    Vectors chi(static_cast<Eigen::Index>(x.size()), 3);
+    for (std::size_t s = 0; s < x.size(); ++s) chi.row(static_cast<Eigen::Index>(s)) = x[s].transpose();
+    return chi;
+}
+
+struct Correctors {
+    Vectors chi;      ///< (I - P^T) chi = a - v
+    Vectors backward; ///< the same of the reversed chain; -chi with detailed balance
+};
+
+/// Both correctors of a class without detailed balance, of zero stationary mean.
+Correctors eliminated_correctors(const ClassProblem& problem, const Vec3& drift) {
+    const std::size_t n = problem.size();
+    const auto rows = static_cast<Eigen::Index>(n);
+    std::vector<WeightedEdge> edges;
+    std::array<std::vector<double>, 3> leaving, arriving;
+    for (int c = 0; c < 3; ++c) {
+        leaving[static_cast<std::size_t>(c)].assign(n, -drift[c]);
+        for (const double p : problem.pi) arriving[static_cast<std::size_t>(c)].push_back(-drift[c] * p);
+    }
+    for (const Move& m : problem.moves) {
+        if (m.from != m.to) edges.push_back({m.from, m.to, m.p});
+        for (std::size_t c = 0; c < 3; ++c) {
+            const double d = m.shift[static_cast<int>(c)];
+            leaving[c][ClassProblem::at(m.from)] += m.p * d;
+            arriving[c][ClassProblem::at(m.to)] += m.flow * d;
+        }
+    }
+    const auto root = static_cast<std::int32_t>(std::max_element(problem.pi.begin(), problem.pi.end()) -
+                                                problem.pi.begin());
+    const Elimination chain(n, edges, std::array{root});
+    const std::vector<double> zero(n, 0.0);
+    Correctors result{Vectors::Zero(rows, 3), Vectors::Zero(rows, 3)};
+    const Eigen::VectorXd pi = Eigen::Map<const Eigen::VectorXd>(problem.pi.data(), rows);
+    for (std::size_t c = 0; c < 3; ++c) {
+        const auto column = static_cast<Eigen::Index>(c);
+        const std::vector<double> x = chain.expectations(leaving[c], zero),
+                                  y = chain.visits(arriving[c], zero);
+        result.chi.col(column) = Eigen::Map<const Eigen::VectorXd>(x.data(), rows);
+        result.backward.col(column) = Eigen::Map<const Eigen::VectorXd>(y.data(), rows).cwiseQuotient(pi);
+    }
+    for (Vectors* v : {&result.chi, &result.backward}) v->rowwise() -= (pi.transpose() * *v).eval();
+    return result;
+}
+
+ClassTransport class_transport(const ClassProblem& problem, double weight, std::vector<Vec3>& corrected) {
     ClassTransport result;
-    result.weight = problem.closed.weight;
+    result.weight = weight;
     const Kernel& kernel = problem.kernel;
     const double tau = kernel.lag_time;
-    Vectors mean_step = Vectors::Zero(problem.size(), 3);
-    problem.for_each_entry([&](auto j, auto, std::size_t site, const KernelEntry& e) {
-        mean_step.row(j) += e.p * kernel.displacement(site, e).transpose();
-    });
-    const Vec3 v = mean_step.transpose() * problem.pi;
-    const Vectors chi = solve_corrector(problem, mean_step.rowwise() - v.transpose());
+    const bool by_elimination = problem.size() <= elimination_limit;
+    Vec3 drift = Vec3::Zero(); // per lag, in gauge components; exactly zero with detailed balance
+    if (!kernel.reversible)
+        for (const Move& m : problem.moves) drift += m.flow * m.shift;
+    Correctors correctors;
+    if (!by_elimination)
+        correctors.chi = iterative_corrector(problem, drift);
+    else if (kernel.reversible)
+        correctors.chi = star_mesh_corrector(problem);
+    else
+        correctors = eliminated_correctors(problem, drift);
+    const Vectors& chi = correctors.chi;
 
+    // Diagonal: sums of squares. Off it, D_ab = sum flow d_b (d_a + chi_a(to) + backward_a(from)) - v_a v_b
+    // with b the slower direction: fast moves have no d_b, so their rounding does not enter.
     Mat3 energy = Mat3::Zero(), squares = Mat3::Zero();
-    problem.for_each_entry([&](auto j, auto i, std::size_t site, const KernelEntry& e) {
-        const Vec3 d = kernel.displacement(site, e);
-        const Vec3 u = d - v + (chi.row(i) - chi.row(j)).transpose();
-        corrected[static_cast<std::size_t>(&e - kernel.entries.data())] = u;
-        const double flow = problem.pi[j] * e.p;
-        energy += flow * u * u.transpose();
-        squares += flow * (d - v) * (d - v).transpose();
-    });
-    result.diffusivity = energy / (2 * tau);
+    const Vec3 v = problem.cartesian(drift);
+    for (const Move& m : problem.moves) {
+        const Vec3 u = m.shift - drift + (chi.row(m.to) - chi.row(m.from)).transpose();
+        corrected[m.entry] = problem.cartesian(u);
+        if (!by_elimination) {
+            energy += m.flow * u * u.transpose();
+        } else {
+            energy.diagonal() += m.flow * u.cwiseAbs2();
+            const Vec3 both =
+                kernel.reversible
+                    ? u
+                    : Vec3(m.shift + (chi.row(m.to) + correctors.backward.row(m.from)).transpose());
+            energy(0, 1) += m.flow * m.shift[1] * both[0];
+            energy(0, 2) += m.flow * m.shift[2] * both[0];
+            energy(1, 2) += m.flow * m.shift[2] * both[1];
+        }
+        const KernelEntry& e = kernel.entries[m.entry];
+        const Vec3 d = kernel.displacement(ClassProblem::at(problem.sites[ClassProblem::at(m.from)]), e) - v;
+        squares += m.flow * d * d.transpose();
+    }
+    if (by_elimination)
+        for (int a = 0; a < 3; ++a)
+            for (int b = a + 1; b < 3; ++b) energy(b, a) = energy(a, b) -= drift[a] * drift[b];
+    const Mat3 D = problem.directions.transpose() * energy * problem.directions;
+    result.diffusivity = (D + D.transpose()) / (4 * tau); // symmetric to the last bit
     result.uncorrelated = squares / (2 * tau);
     result.correlation = result.diffusivity - result.uncorrelated;
     result.drift = v / tau;
@@ -230,7 +322,8 @@ Transport exact_transport(const Kernel& kernel, const ClassStructure& classes) {
     Transport result;
     result.corrected.assign(kernel.entries.size(), Vec3::Zero());
     for (const ClosedClass& closed : classes.classes) {
-        const ClassTransport t = class_transport(ClassProblem(kernel, closed), result.corrected);
+        const ClassTransport t =
+            class_transport(ClassProblem(kernel, closed), closed.weight, result.corrected);
         result.diffusivity += t.weight * t.diffusivity;
         result.uncorrelated += t.weight * t.uncorrelated;
         result.correlation += t.weight * t.correlation;
@@ -248,7 +341,7 @@ std::vector<Mat3> exact_msd(const Kernel& kernel, const std::vector<std::int64_t
     WalkerMoments walkers(kernel.stationary);
     std::int64_t now = 0;
     constexpr std::int64_t few_steps = 64; // below it stepping costs less than squaring dense moments
-    if (kernel.n_sites() > dense_limit || steps.back() <= few_steps) {
+    if (kernel.n_sites() > dense_moments_limit || steps.back() <= few_steps) {
         for (const std::int64_t target : steps) {
             for (; now < target; ++now) walkers.advance(kernel);
             result.push_back(walkers.msd());

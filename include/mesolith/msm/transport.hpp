@@ -13,7 +13,7 @@ struct ClassTransport {
     Mat3 diffusivity = Mat3::Zero();  ///< D [A^2/ps]
     Mat3 uncorrelated = Mat3::Zero(); ///< first part: as if steps of length tau were independent
     Mat3 correlation = Mat3::Zero();  ///< second part: D = uncorrelated + correlation
-    Vec3 drift = Vec3::Zero();        ///< mean velocity [A/ps], zero with detailed balance
+    Vec3 drift = Vec3::Zero();        ///< mean velocity [A/ps], exactly zero with detailed balance
 };
 
 struct Transport {
@@ -31,8 +31,15 @@ struct Transport {
 /// M(R), a_j = sum M d:
 ///   (I - P^T) chi = a - v,  u = d + chi_to - chi_from - v,  2 tau D = sum_{j, i, R} pi_j M_ij(R) u u^T
 /// per closed class; holds with and without detailed balance.
-/// Cost: up to 400 sites in a class one dense LU; above it Jacobi-preconditioned conjugate gradients on the
-/// pi-weighted Laplacian (reversible) or sparse LU (not).
+/// Nearly reducible kernels are the normal case: chi comes from a subtraction-free elimination (star-mesh
+/// with displacements where `reversible`) in a gauge where strong hops carry no displacement along slow
+/// directions. Against fifty digits, hop probabilities over 14 decades, D_zz down to 1e-20 of D_xx: each
+/// component right to 1e-12 of itself, with detailed balance or not. What no method in double precision has:
+/// off-diagonal components between a fast and a slow direction in a kernel *without* detailed balance whose
+/// drifts cancel (about 1e-16 over the rate at which such parts exchange), as the drifts' rounding is of that
+/// size. Cost: 26 sites tens of microseconds, 2000 sites in three dimensions tenths of a second. More than
+/// 3000 sites in a class: Jacobi-preconditioned conjugate gradients on the pi-weighted Laplacian (reversible)
+/// or sparse LU (not), good to about 1e-9 of the largest component.
 /// @throws DataError when a solve fails
 [[nodiscard]] Transport exact_transport(const Kernel& kernel);
 [[nodiscard]] Transport exact_transport(const Kernel& kernel, const ClassStructure& classes);
