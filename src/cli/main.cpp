@@ -15,6 +15,7 @@
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/version.hpp"
 #include "mesolith/io/file.hpp"
+#include "mesolith/pipeline/arrhenius.hpp"
 #include "mesolith/pipeline/check.hpp"
 #include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/summary.hpp"
@@ -32,6 +33,10 @@ struct Arguments {
     bool strict = false, quiet = false, print_config = false;
     InfoOptions info;
     KernelArguments kernel;
+    std::vector<std::string> folders; ///< of arrhenius
+    std::vector<double> temperatures; ///< [K]
+    std::string out;
+    bool json = false;
 };
 
 /// Messages as plain lines on standard error; warnings say that they are.
@@ -125,6 +130,18 @@ ExitCode report(const Arguments& arguments) {
     return ExitCode::ok;
 }
 
+/// Several runs that differ in temperature.
+ExitCode arrhenius(const Arguments& arguments) {
+    if (arguments.threads >= 0) set_threads(arguments.threads);
+    const ArrheniusResult result = fit_runs(arguments.folders, arguments.temperatures);
+    if (!arguments.out.empty()) {
+        write_arrhenius_file(arguments.out, result);
+        spdlog::info("arrhenius: wrote {}", arguments.out);
+    }
+    print(arguments.json ? to_json(result) : to_text(result));
+    return ExitCode::ok;
+}
+
 ExitCode new_input(const std::string& path) {
     if (path.empty()) {
         print(config_template());
@@ -142,6 +159,7 @@ ExitCode execute(const std::string& command, const Arguments& arguments) {
         print(run_kernel_command(command, arguments.kernel, arguments.set));
         return ExitCode::ok;
     }
+    if (command == "arrhenius") return arrhenius(arguments);
     if (arguments.print_config && command != "info" && command != "new") {
         print(to_toml(configure(arguments, false)));
         return ExitCode::ok;
@@ -228,6 +246,17 @@ int main(int argc, char** argv) {
     info->add_option("file", arguments.input, "file")->required();
     info->add_option("--format", arguments.info.format, "format of a trajectory");
     info->add_option("--cell-file", arguments.info.cell_file, "cell of a trajectory that holds none");
+    CLI::App* several =
+        app.add_subcommand("arrhenius", "Activation energies from runs at several temperatures");
+    several->add_option("folders", arguments.folders, "result folders of the runs")->required();
+    several
+        ->add_option("--temperatures", arguments.temperatures,
+                     "in the order of the folders, K (default: run.temperature_K of each run)")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    several->add_option("--out", arguments.out,
+                        "also write an HDF5 file, for python -m mesolith_report.arrhenius");
+    several->add_flag("--json", arguments.json, "print JSON instead of a table");
     app.add_subcommand("new", "A commented input file to start from")
         ->add_option("file", arguments.input, "file to write (default: standard output)");
     add_kernel_commands(app, arguments.kernel);

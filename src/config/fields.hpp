@@ -88,6 +88,8 @@ void visit_fields(RunSection& o, V&& v) {
     v("seed", o.seed, About("Seed of all random numbers.").at_least(0));
     v("threads", o.threads,
       About("Threads; 0 = all cores. Results do not depend on it.").at_least(0).at_most(1024));
+    v("temperature_K", o.temperature,
+      About("Temperature of the trajectories, for `mesolith arrhenius`.").above(0).when_unset("not known"));
 }
 
 template <class V>

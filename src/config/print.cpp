@@ -72,7 +72,10 @@ std::string stage_options(const Config& config, const std::string& stage) {
         out += fmt::format("msd {} {}\n", config.msm.longest_msd_lag(), toml_of(config.msm.fit_window));
         return out;
     }
-    if (stage == "msm") return seed + lines_of(config.msm);
+    if (stage == "msm") { // its file carries the temperature
+        const std::optional<double>& kelvin = config.run.temperature;
+        return seed + (kelvin ? fmt::format("temperature_K = {}\n", *kelvin) : "") + lines_of(config.msm);
+    }
     if (stage == "meso") return seed + lines_of(config.meso.value_or(MesoSection{}));
     throw DataError("no such stage: " + stage);
 }
@@ -110,6 +113,7 @@ std::string config_template() {
 
 [run]
 # output = "runs/my_crystal"     # folder of the results, relative to the current directory
+# temperature_K = 600            # lets `mesolith arrhenius` fit several runs
 
 [[trajectory]]                   # repeat this section for replicas
 file = "trajectory.lammpstrj"    # xyz, extxyz, LAMMPS dump, XDATCAR, CP2K, H5MD; text may be gzipped

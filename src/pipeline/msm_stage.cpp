@@ -170,6 +170,7 @@ StageOutcome run_msm(const Config& config) {
 
     Hdf5File file = Hdf5File::create(files.msm);
     write(file, provenance);
+    if (config.run.temperature) file.set_attribute("temperature_K", *config.run.temperature);
     write(file, result);
     file.commit();
     spdlog::info("msm: wrote {}", files.msm);

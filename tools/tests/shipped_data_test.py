@@ -9,11 +9,14 @@ import pytest
 FOLDER = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "inputs", "trajectories"
 )
-FILES = {  # frames, Li, Si, interval [ps], first box edge [A]
-    "li15si4_2vac_600K_meam.h5": (19900, 58, 16, 0.05, 10.58901003),
-    "li13si4_500K_tensornet_r1.h5": (6202, 156, 48, 0.05, 13.262205),
-    "li13si4_500K_tensornet_r2.h5": (5529, 156, 48, 0.05, 13.262205),
-    "li13si4_500K_mace.h5": (17401, 156, 48, 0.2, 13.262205),
+FILES = {  # frames, Li, Si, interval [ps], decimals, first box edge [A]
+    "li15si4_2vac_600K_meam.h5": (19900, 58, 16, 0.05, 3, 10.58901003),
+    "li13si4_500K_tensornet_r1.h5": (6202, 156, 48, 0.05, 3, 13.262205),
+    "li13si4_500K_tensornet_r2.h5": (5529, 156, 48, 0.05, 3, 13.262205),
+    "li13si4_500K_mace.h5": (17401, 156, 48, 0.2, 3, 13.262205),
+    "li15si4_2vac_500K_mace.h5": (5750, 58, 16, 0.4, 2, 10.566048),
+    "li15si4_2vac_600K_mace.h5": (5750, 58, 16, 0.4, 2, 10.566048),
+    "li15si4_2vac_800K_mace.h5": (5750, 58, 16, 0.4, 2, 10.566048),
 }
 
 
@@ -25,7 +28,7 @@ def test_every_shipped_file_is_listed_and_all_are_below_50_megabytes():
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_shipped_file_follows_h5md_and_has_the_frames_of_its_readme(name):
-    frames, lithium, silicon, interval, edge = FILES[name]
+    frames, lithium, silicon, interval, decimals, edge = FILES[name]
     with h5py.File(os.path.join(FOLDER, name), "r") as file:
         assert file["h5md"].attrs["version"].tolist() == [1, 1]
         assert (
@@ -51,6 +54,6 @@ def test_a_shipped_file_follows_h5md_and_has_the_frames_of_its_readme(name):
         assert box["edges/step"] == atoms["position/step"]  # one dataset, two names
         some = position[:: max(frames // 50, 1)].astype(float)
         assert np.isfinite(some).all()
-        assert np.abs(some - np.round(some, 3)).max() < 1e-5  # values come back as they were rounded
+        assert np.abs(some - np.round(some, decimals)).max() < 1e-5  # values come back as they were rounded
         # continuous: a wrapped atom would jump by an edge, more than 10 A
         assert np.abs(np.diff(position[:500].astype(float), axis=0)).max() < 5

@@ -23,10 +23,11 @@ namespace mesolith {
 
 /// [run]
 struct RunSection {
-    std::string name;         ///< name of the input file without .toml unless given
-    std::string output;       ///< folder of the results; runs/NAME unless given
-    std::int64_t seed = 1;    ///< of all random numbers
-    std::int64_t threads = 0; ///< 0 = all cores
+    std::string name;                  ///< name of the input file without .toml unless given
+    std::string output;                ///< folder of the results; runs/NAME unless given
+    std::int64_t seed = 1;             ///< of all random numbers
+    std::int64_t threads = 0;          ///< 0 = all cores
+    std::optional<double> temperature; ///< of the trajectories [K]
 };
 
 /// [[trajectory]]; several are replicas: counts never cross from one to the next.
