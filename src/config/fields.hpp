@@ -42,7 +42,7 @@ inline std::span<const std::string_view> names_of(WrappingOption) {
     return names;
 }
 inline std::span<const std::string_view> names_of(SiteSource) {
-    static constexpr std::array<std::string_view, 2> names{"structure", "averaged"};
+    static constexpr std::array<std::string_view, 3> names{"structure", "averaged", "density"};
     return names;
 }
 inline std::span<const std::string_view> names_of(Folding) {
@@ -50,7 +50,7 @@ inline std::span<const std::string_view> names_of(Folding) {
     return names;
 }
 inline std::span<const std::string_view> names_of(Assignment) {
-    static constexpr std::array<std::string_view, 2> names{"nearest", "core"};
+    static constexpr std::array<std::string_view, 3> names{"nearest", "core", "watershed"};
     return names;
 }
 inline std::span<const std::string_view> names_of(Estimator) {
@@ -138,8 +138,9 @@ void visit_fields(IonSection& o, V&& v) {
 template <class V>
 void visit_fields(SiteSection& o, V&& v) {
     v("source", o.source,
-      About("Where the sites come from: atoms of a structure file, or the averaged positions of the mobile "
-            "ions."));
+      About(
+          "Where the sites come from: atoms of a structure file, the averaged positions of the mobile ions, "
+          "or the peaks of their density in the first trajectory (`density`, needs no crystal)."));
     v("structure", o.structure,
       About("Structure file (POSCAR or extended xyz) whose atoms are the sites, relative to the input file; "
             "`${VAR}` is "
@@ -164,11 +165,39 @@ void visit_fields(SiteSection& o, V&& v) {
             "the whole "
             "simulated cell (`none`)."));
     v("assignment", o.assignment,
-      About("An ion belongs to the site nearest to it, or to the last site whose core sphere it entered."));
+      About("An ion belongs to the site nearest to it, to the last site whose core sphere it entered, or to "
+            "the "
+            "site whose basin of the density holds it (`watershed`, for source = \"density\")."));
     v("core_radius_angstrom", o.core_radius,
-      About("Radius of the core spheres; at most half the distance between two sites.").above(0));
+      About(
+          "Radius of the core spheres; at most half the distance between two sites (sites from the density: "
+          "cut down to that).")
+          .above(0));
     v("core_radius_per_orbit_angstrom", o.core_radius_per_orbit,
       About("Radius for each orbit of equivalent sites instead.").above(0).when_unset("one radius for all"));
+    v("density_spacing_angstrom", o.density.spacing,
+      About("Longest edge of a voxel of the density grid.").above(0).at_most(2));
+    v("density_smoothing_angstrom", o.density.smoothing,
+      About("Standard deviation of the Gaussian that smooths the density.").at_least(0).at_most(2));
+    v("density_threshold", o.density.peaks.threshold,
+      About("Lowest peak of the density that is a site, in units of the mean density of the ions.").above(0));
+    v("density_merge_saddle", o.density.peaks.merge_saddle,
+      About(
+          "Two peaks are one site when the density of the pass between them reaches this share of the lower "
+          "one.")
+          .above(0));
+    v("density_merge_distance_angstrom", o.density.peaks.merge_distance,
+      About("Two peaks closer than this are one site; at least twice the spacing.").above(0));
+    v("density_min_occupancy", o.density.peaks.min_occupancy,
+      About("Sites that hold fewer ions on average join a neighbour.").at_least(0).at_most(0.99));
+    v("density_floor", o.density.peaks.floor,
+      About("Density below which a place belongs to no basin, in units of the mean; 0: every place belongs "
+            "to a "
+            "site.")
+          .at_least(0));
+    v("density_stability_angstrom", o.density.stability_distance,
+      About("A site is certain when each half of the trajectory alone has it within this distance.")
+          .above(0));
 }
 
 template <class V>

@@ -377,13 +377,31 @@ private:
             if (s.structure.empty())
                 reader_.complain("sites.structure",
                                  "expected a structure file whose atoms are the sites, got nothing. "
-                                 "Name one, or set source = \"averaged\"");
+                                 "Name one, or set source = \"density\" or \"averaged\"");
             else
                 check_file(s.structure, "sites.structure", false);
         } else if (!s.structure.empty()) {
-            reader_.complain("sites.structure", "expected nothing beside source = \"averaged\", got " +
-                                                    toml_text(s.structure) + ". Remove one of them");
+            reader_.complain("sites.structure",
+                             fmt::format("expected nothing beside source = {}, got {}. Remove one of them",
+                                         toml_of(s.source), toml_text(s.structure)));
         }
+        if (s.source != SiteSource::density && s.assignment == Assignment::watershed)
+            reader_.complain(
+                "sites.assignment",
+                fmt::format("expected \"nearest\" or \"core\" beside source = {}, got \"watershed\". "
+                            "Only source = \"density\" has basins",
+                            toml_of(s.source)));
+        if (s.source != SiteSource::density) return;
+        const DensityOptions& d = s.density;
+        if (d.spacing > 0.5 * d.peaks.merge_distance)
+            reader_.complain(
+                "sites.density_spacing_angstrom",
+                fmt::format("expected at most half of density_merge_distance_angstrom = {}, got {}",
+                            d.peaks.merge_distance, d.spacing));
+        if (d.peaks.floor > d.peaks.threshold)
+            reader_.complain("sites.density_floor",
+                             fmt::format("expected at most density_threshold = {}, got {}", d.peaks.threshold,
+                                         d.peaks.floor));
     }
 
     void check_msm() {

@@ -1,8 +1,11 @@
 #include "mesolith/io/store.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
+#include <optional>
+#include <string_view>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -79,6 +82,8 @@ void write_columns(Hdf5Group& group, const std::string& path, const std::vector<
                    const char* description) {
     group.write(path, values, {}, about("", description));
 }
+
+constexpr std::array<std::string_view, 3> assignment_names{"nearest", "core", "watershed"}; // by number
 
 } // namespace
 
@@ -190,7 +195,8 @@ void write(Hdf5Group& group, const StoredSites& stored) {
                 about("angstrom", "framework of the crystal in the simulated cell"));
     group.write_strings("framework_species", stored.framework_species);
     group.set_attribute("space_group", s.space_group);
-    group.set_attribute("assignment", stored.assignment.method == Assignment::core ? "core" : "nearest");
+    group.set_attribute("assignment",
+                        std::string(assignment_names[static_cast<std::size_t>(stored.assignment.method)]));
     group.set_attribute("core_radius", stored.assignment.core_radius);
     group.set_attribute("core_radius_per_orbit", stored.assignment.core_radius_per_orbit);
     group.set_attribute("framework_rms", stored.framework_rms);
@@ -214,8 +220,10 @@ StoredSites read_sites(const Hdf5Group& group) {
     stored.framework_positions = group.read_vec3("framework_positions");
     stored.framework_species = group.read_strings("framework_species");
     stored.framework_rms = group.attribute<double>("framework_rms");
-    stored.assignment.method =
-        group.string_attribute("assignment") == "core" ? Assignment::core : Assignment::nearest;
+    const auto* const method =
+        std::find(assignment_names.begin(), assignment_names.end(), group.string_attribute("assignment"));
+    expect(method != assignment_names.end(), group, "unknown assignment");
+    stored.assignment.method = static_cast<Assignment>(method - assignment_names.begin());
     stored.assignment.core_radius = group.attribute<double>("core_radius");
     stored.assignment.core_radius_per_orbit = group.attribute_values<double>("core_radius_per_orbit");
     const std::size_t n = s.fractional.size(), m = s.basis.positions.size();
@@ -225,6 +233,127 @@ StoredSites read_sites(const Hdf5Group& group) {
            group, "lengths differ");
     for (const SiteId b : s.base) expect_index(group, b.value, m, 0, "basis site");
     return stored;
+}
+
+void write(Hdf5Group& group, const DensitySites& d) {
+    const std::size_t n = d.sites.size();
+    std::vector<Vec3> position;
+    std::vector<std::uint64_t> voxel;
+    std::vector<std::int32_t> neighbour, half_peak;
+    std::vector<std::int8_t> certain;
+    std::vector<double> height, saddle, smoothed, occupancy, half_occupancy, half_distance, displacement;
+    for (const DensitySite& s : d.sites) {
+        position.push_back(s.peak.position);
+        voxel.push_back(s.peak.voxel);
+        height.push_back(s.peak.height);
+        saddle.push_back(s.peak.saddle);
+        neighbour.push_back(s.peak.neighbour);
+        smoothed.push_back(s.peak.occupancy);
+        occupancy.push_back(s.occupancy);
+        for (std::size_t h = 0; h < 2; ++h) {
+            half_occupancy.push_back(s.half_occupancy[h]);
+            half_peak.push_back(s.half_peak[h]);
+            half_distance.push_back(s.half_distance[h]);
+        }
+        displacement.push_back(s.half_displacement);
+        certain.push_back(s.certain ? 1 : 0);
+    }
+    group.write("position", position,
+                about("angstrom", "centroid of the peak as found, before sites are folded"));
+    group.write("voxel", voxel, {}, about("", "voxel of the maximum, in row-major order"));
+    group.write("height", height, {}, about("angstrom^-3", "smoothed density at the maximum"));
+    group.write("saddle", saddle, {},
+                about("angstrom^-3", "density of the highest pass to another site, 0 = none"));
+    write_columns(group, "neighbour", neighbour, "site on the other side of that pass, -1 = none");
+    group.write("smoothed_occupancy", smoothed, {}, about("", "smoothed density integrated over the basin"));
+    group.write("occupancy", occupancy, {}, about("", "mean number of ions in the basin"));
+    group.write("half_occupancy", half_occupancy, {n, 2}, about("", "the same in each half of the frames"));
+    group.write("half_peak", half_peak, {n, 2},
+                about("", "peak of each half that is this site, -1 = not found"));
+    group.write("half_distance", half_distance, {n, 2},
+                about("angstrom", "distance to the peak of each half alone, NaN = not found"));
+    group.write("half_displacement", displacement, {},
+                about("angstrom", "distance between the peaks of the halves, NaN = not found in both"));
+    group.write("certain", certain, {}, about("", "1 = found in both halves"));
+    const VoxelGrid& grid = d.basins.grid;
+    const Hdf5Shape shape{static_cast<std::uint64_t>(grid.n()[0]), static_cast<std::uint64_t>(grid.n()[1]),
+                          static_cast<std::uint64_t>(grid.n()[2])};
+    group.write_matrix("cell", grid.cell().vectors(), about("angstrom", "simulated cell, rows are vectors"));
+    group.write_matrix("axes", grid.axes().vectors(),
+                       about("angstrom",
+                             "reduced cell that the voxels divide, rows are vectors; the centre of voxel "
+                             "(i, j, k) is at ((i, j, k) + 1/2) / shape along them"));
+    group.write("density", std::vector<float>(d.density.begin(), d.density.end()), shape,
+                about("angstrom^-3", "smoothed number density of the mobile ions"));
+    group.write("basin", d.basins.basin, shape, about("", "site of each voxel, -1 = none"));
+    group.set_attribute("spacing", grid.spacing());
+    group.set_attribute("unassigned_outside", d.basins.unassigned_outside ? 1 : 0);
+    group.set_attribute("half_frames", std::vector<std::int64_t>(d.frames.begin(), d.frames.end()));
+    group.set_attribute("half_peaks", std::vector<std::int64_t>(d.half_peaks.begin(), d.half_peaks.end()));
+    group.set_attribute("unmatched_peaks",
+                        std::vector<std::int64_t>(d.unmatched_peaks.begin(), d.unmatched_peaks.end()));
+    group.set_attribute("outside_fraction", d.outside_fraction);
+    group.set_attribute("statement", d.statement);
+    group.set_attribute("warnings", d.warnings);
+}
+
+DensitySites read_density_sites(const Hdf5Group& group) {
+    const Cell cell = read_cell(group, "cell");
+    std::optional<VoxelGrid> grid;
+    check_values(group, [&] { grid.emplace(cell, group.attribute<double>("spacing")); });
+    DensitySites d{
+        {},
+        {*grid, group.read<std::int32_t>("basin"), group.attribute<int>("unassigned_outside") != 0},
+        group.read<double>("density"),
+        {},
+        {},
+        {},
+        group.attribute<double>("outside_fraction"),
+        group.string_attribute("statement"),
+        group.string_attribute_values("warnings")};
+    const auto position = group.read_vec3("position");
+    const auto voxel = group.read<std::uint64_t>("voxel");
+    const auto height = group.read<double>("height"), saddle = group.read<double>("saddle"),
+               smoothed = group.read<double>("smoothed_occupancy"),
+               occupancy = group.read<double>("occupancy"),
+               half_occupancy = group.read<double>("half_occupancy"),
+               half_distance = group.read<double>("half_distance"),
+               displacement = group.read<double>("half_displacement");
+    const auto neighbour = group.read<std::int32_t>("neighbour"),
+               half_peak = group.read<std::int32_t>("half_peak");
+    const auto certain = group.read<std::int8_t>("certain");
+    const std::size_t n = position.size();
+    for (const std::size_t size : {voxel.size(), height.size(), saddle.size(), smoothed.size(),
+                                   occupancy.size(), displacement.size(), neighbour.size(), certain.size(),
+                                   half_occupancy.size() / 2, half_distance.size() / 2, half_peak.size() / 2})
+        expect(size == n, group, "lengths differ");
+    expect(d.basins.basin.size() == grid->size() && d.density.size() == grid->size(), group,
+           "the grid does not fit the cell");
+    for (const std::int32_t b : d.basins.basin) expect_index(group, b, n, -1, "basin");
+    for (std::size_t k = 0; k < n; ++k) {
+        expect_index(group, static_cast<std::int64_t>(voxel[k]), grid->size(), 0, "voxel");
+        expect_index(group, neighbour[k], n, -1, "neighbour");
+        DensitySite s;
+        s.peak = {voxel[k], position[k], height[k], saddle[k], neighbour[k], smoothed[k]};
+        s.occupancy = occupancy[k];
+        for (std::size_t h = 0; h < 2; ++h) {
+            s.half_occupancy[h] = half_occupancy[2 * k + h];
+            s.half_peak[h] = half_peak[2 * k + h];
+            s.half_distance[h] = half_distance[2 * k + h];
+        }
+        s.half_displacement = displacement[k];
+        s.certain = certain[k] != 0;
+        d.sites.push_back(s);
+    }
+    const auto pair_of = [&](const char* name) {
+        const auto values = group.attribute_values<std::int64_t>(name);
+        expect(values.size() == 2, group, std::string("attribute ") + name + " is not of length 2");
+        return std::array<std::int64_t, 2>{values[0], values[1]};
+    };
+    d.frames = pair_of("half_frames");
+    d.half_peaks = pair_of("half_peaks");
+    d.unmatched_peaks = pair_of("unmatched_peaks");
+    return d;
 }
 
 void write(Hdf5Group& group, const SiteBasis& basis, const std::string& space_group) {
@@ -366,6 +495,7 @@ void write(Hdf5Group& group, const StoredTrajectory& t) {
                                                            std::end(SiteDiagnostics::distance_levels)));
     g.set_attribute("distance_quantiles", d.distance_quantiles);
     g.set_attribute("half_site_distance", d.half_site_distance);
+    g.set_attribute("core_radius", d.core_radius);
     const ContinuityReport& c = t.continuity;
     g.set_attribute("frames_read", c.frames_read);
     g.set_attribute("frames_used", c.frames_used);
@@ -405,6 +535,7 @@ StoredTrajectory read_trajectory(const Hdf5Group& group) {
     d.shortcut_misses = g.attribute<std::int64_t>("shortcut_misses");
     d.distance_quantiles = g.attribute_values<double>("distance_quantiles");
     d.half_site_distance = g.attribute<double>("half_site_distance");
+    d.core_radius = g.attribute_values<double>("core_radius");
     ContinuityReport& c = t.continuity;
     c.frames_read = g.attribute<std::int64_t>("frames_read");
     c.frames_used = g.attribute<std::int64_t>("frames_used");

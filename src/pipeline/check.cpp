@@ -45,9 +45,10 @@ struct Cost {
 };
 
 /// Map frames for half a second and scale up.
-Cost time_mapping(OpenTrajectory& trajectory, const SiteSet& sites, const Config& config) {
+Cost time_mapping(OpenTrajectory& trajectory, const SiteSet& sites, const AssignmentOptions& assignment,
+                  const Config& config) {
     const std::size_t n_ions = trajectory.frames.mobile_atoms().size();
-    SiteMapper mapper = make_mapper(sites, config, n_ions, trajectory.used_interval());
+    SiteMapper mapper = make_mapper(sites, assignment, n_ions, trajectory.used_interval());
     const auto lags = raw_msd_lags(config, trajectory.used_interval());
     MsdAccumulator msd(lags, n_ions, trajectory.used_interval());
     Frame frame;
@@ -149,7 +150,7 @@ std::string check_run(const Config& config) {
         SiteSet sites = definition.stored.sites;
         sites.cell = trajectory.frames.reference_cell();
         trajectory.frames.set_offset(placement.offset);
-        const Cost cost = time_mapping(trajectory, sites, config);
+        const Cost cost = time_mapping(trajectory, sites, definition.stored.assignment, config);
         seconds += cost.seconds;
         bytes = std::max(bytes, cost.bytes);
         out += fmt::format("input    {}: {}, {}; about {:.0f} used frames every {:g} ps, {:.4g} ps\n",
@@ -165,6 +166,7 @@ std::string check_run(const Config& config) {
         "crystal  {} sites in the simulated cell, {} per repeat unit{}; framework within {:.2f} A (rms)\n",
         sites.size(), sites.basis.size(), sites.space_group.empty() ? "" : ", " + sites.space_group,
         definition.stored.framework_rms);
+    if (definition.density) out += fmt::format("density  {}\n", definition.density->statement);
     out += fmt::format("sites    about {}, {}\n", format_duration(seconds), size_text(bytes));
     out += fmt::format("msm      {} lags, {} resamplings: about {}\n", config.msm.lag_times.size(),
                        config.msm.bootstrap_samples, format_duration(markov_seconds(config, sites)));

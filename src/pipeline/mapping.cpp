@@ -8,6 +8,7 @@
 #include "mesolith/io/structure_file.hpp"
 #include "mesolith/io/trajectory_file.hpp"
 
+#include "density_placement.hpp"
 #include "stage.hpp"
 
 namespace mesolith {
@@ -57,8 +58,14 @@ SiteOptions site_options(const Config& config) {
     return o;
 }
 
-AssignmentOptions assignment_options(const Config& config) {
-    return {config.sites.assignment, config.sites.core_radius, config.sites.core_radius_per_orbit};
+AssignmentOptions assignment_options(const Config& config,
+                                     const std::shared_ptr<const DensitySites>& density) {
+    AssignmentOptions o{config.sites.assignment, config.sites.core_radius,
+                        config.sites.core_radius_per_orbit};
+    o.shrink_cores = density != nullptr; // nobody knows beforehand how near the sites are
+    if (density && o.method == Assignment::watershed)
+        o.basins = std::shared_ptr<const BasinMap>(density, &density->basins);
+    return o;
 }
 
 SitePlacement place_on(const Structure& structure, const OpenTrajectory& trajectory, const Config& config,
@@ -148,10 +155,21 @@ std::vector<std::string> OpenTrajectory::framework_species() const {
 
 SiteDefinition::SiteDefinition(const Config& config, const std::vector<TrajectorySection>& trajectories)
     : config_(config) {
-    if (config.sites.source == SiteSource::structure)
+    switch (config.sites.source) {
+    case SiteSource::structure:
         structure_ = read_structure(config.resolve(config.sites.structure));
-    else
-        averaged_ = averaged_sites(config, trajectories.front());
+        break;
+    case SiteSource::averaged:
+        found_ = averaged_sites(config, trajectories.front());
+        break;
+    case SiteSource::density: {
+        OpenTrajectory trajectory(config, trajectories.front());
+        DensityPlacement found = place_on_density(trajectory, config, site_options(config));
+        found_ = std::move(found.placement);
+        density = std::move(found.density);
+        break;
+    }
+    }
 }
 
 SitePlacement SiteDefinition::register_on_crystal(const OpenTrajectory& trajectory,
@@ -163,7 +181,7 @@ SitePlacement SiteDefinition::register_on_crystal(const OpenTrajectory& trajecto
         stored.framework_species = trajectory.framework_species();
         stored.framework_positions = placement.framework;
         stored.framework_rms = placement.framework_rms;
-        stored.assignment = assignment_options(config_);
+        stored.assignment = assignment_options(config_, density);
     } else {
         expect_same_sites(stored.sites, placement.sites, trajectory.path);
         stored.framework_rms = std::max(stored.framework_rms, placement.framework_rms);
@@ -174,7 +192,7 @@ SitePlacement SiteDefinition::register_on_crystal(const OpenTrajectory& trajecto
 SitePlacement SiteDefinition::placement_of(const OpenTrajectory& trajectory) const {
     if (config_.sites.source == SiteSource::structure)
         return place_on(structure_, trajectory, config_, site_options(config_));
-    if (stored.sites.size() == 0) return averaged_;
+    if (stored.sites.size() == 0) return found_;
     SiteOptions as_it_is = site_options(config_);
     as_it_is.species = {config_.ions.mobile.front()};
     as_it_is.repetition = IVec3::Ones();
@@ -182,9 +200,10 @@ SitePlacement SiteDefinition::placement_of(const OpenTrajectory& trajectory) con
     return place_on(placed_crystal(stored, config_.ions.mobile.front()), trajectory, config_, as_it_is);
 }
 
-SiteMapper make_mapper(const SiteSet& sites, const Config& config, std::size_t n_ions, double used_interval) {
+SiteMapper make_mapper(const SiteSet& sites, const AssignmentOptions& assignment, std::size_t n_ions,
+                       double used_interval) {
     try {
-        return SiteMapper(sites, assignment_options(config), n_ions, used_interval);
+        return SiteMapper(sites, assignment, n_ions, used_interval);
     } catch (const DataError& error) {
         throw InputError(fmt::format("[sites] does not fit the crystal: {}", error.what()));
     }

@@ -8,6 +8,7 @@
 #include "mesolith/core/interrupt.hpp"
 #include "mesolith/io/store.hpp"
 #include "mesolith/sites/build_sites.hpp"
+#include "mesolith/sites/density_sites.hpp"
 
 #include "stage.hpp"
 
@@ -53,17 +54,19 @@ public:
     SitePlacement register_on_crystal(const OpenTrajectory& trajectory, std::vector<std::string>& warnings);
 
     StoredSites stored;
+    std::shared_ptr<const DensitySites> density; ///< for source = "density"
 
 private:
     SitePlacement placement_of(const OpenTrajectory& trajectory) const;
 
     const Config& config_;
     Structure structure_;
-    SitePlacement averaged_;
+    SitePlacement found_; // of the first trajectory, when its ions define the sites
 };
 
 /// @throws InputError when a core radius does not fit the sites
-SiteMapper make_mapper(const SiteSet& sites, const Config& config, std::size_t n_ions, double used_interval);
+SiteMapper make_mapper(const SiteSet& sites, const AssignmentOptions& assignment, std::size_t n_ions,
+                       double used_interval);
 
 /// Lags of the MSD that the mapping pass measures, in used frames.
 std::vector<std::int64_t> raw_msd_lags(const Config& config, double used_interval);

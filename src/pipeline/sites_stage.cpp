@@ -17,11 +17,11 @@ namespace {
 namespace fs = std::filesystem;
 
 /// One pass: each frame is assigned to sites and enters the MSD of single ions and of all together.
-StoredTrajectory map_ions(OpenTrajectory& trajectory, const SiteSet& sites, const Vec3& offset,
-                          const Config& config) {
+StoredTrajectory map_ions(OpenTrajectory& trajectory, const SiteSet& sites,
+                          const AssignmentOptions& assignment, const Vec3& offset, const Config& config) {
     const double interval = trajectory.used_interval();
     const std::size_t n_ions = trajectory.frames.mobile_atoms().size();
-    SiteMapper mapper = make_mapper(sites, config, n_ions, interval);
+    SiteMapper mapper = make_mapper(sites, assignment, n_ions, interval);
     MsdAccumulator msd(raw_msd_lags(config, interval), n_ions, interval);
     trajectory.frames.set_offset(offset);
     CollectiveAccumulator collective(n_ions, interval);
@@ -96,6 +96,15 @@ void judge_mapping(const StoredTrajectory& t, const SiteSet& sites, const Config
                  "{}: in {:.0f} % of the frames some site holds two ions by the nearest-site rule; core "
                  "sets (assignment = \"core\") are less sensitive to that",
                  t.source, 100 * d.doubly_occupied_fraction));
+    const auto shrunk = std::count_if(d.core_radius.begin(), d.core_radius.end(),
+                                      [&](double r) { return r < config.sites.core_radius * (1 - 1e-9); });
+    if (config.sites.assignment == Assignment::core && config.sites.core_radius_per_orbit.empty() &&
+        shrunk > 0)
+        warn(warnings,
+             fmt::format("{}: {} of {} kinds of sites are so near to others that their core radius is less "
+                         "than {:g} A (the smallest {:.2f} A)",
+                         t.source, shrunk, d.core_radius.size(), config.sites.core_radius,
+                         *std::min_element(d.core_radius.begin(), d.core_radius.end())));
     if (d.distance_quantiles.size() == 5 && d.distance_quantiles[3] > d.half_site_distance)
         warn(warnings,
              fmt::format(
@@ -139,12 +148,13 @@ StageOutcome run_sites(const Config& config) {
                 "{}: a used frame every {:g} ps, but every {:g} ps in the first trajectory (their "
                 "counts cannot be added). Set stride to make them equal",
                 trajectory.path, trajectory.used_interval(), mapped.front().trajectory.frame_interval));
+        if (definition.density && mapped.empty()) spdlog::info("  {}", definition.density->statement);
         const SitePlacement placement = definition.register_on_crystal(trajectory, provenance.warnings);
         // Each run has its own cell (thermal expansion, another barostat): sites keep their fractional
         // coordinates.
         SiteSet sites = definition.stored.sites;
         sites.cell = trajectory.frames.reference_cell();
-        mapped.push_back(map_ions(trajectory, sites, placement.offset, config));
+        mapped.push_back(map_ions(trajectory, sites, definition.stored.assignment, placement.offset, config));
         for (const std::string& note : trajectory.source->notes())
             warn(provenance.warnings, trajectory.path + ": " + note);
         judge_mapping(mapped.back(), sites, config, provenance.warnings);
@@ -155,6 +165,10 @@ StageOutcome run_sites(const Config& config) {
     write(file, provenance);
     Hdf5Group sites = file.create_group("sites");
     write(sites, definition.stored);
+    if (definition.density) {
+        Hdf5Group density = sites.create_group("density");
+        write(density, *definition.density);
+    }
     for (std::size_t k = 0; k < mapped.size(); ++k) {
         Hdf5Group group = file.create_group(fmt::format("trajectories/{}", k));
         write(group, mapped[k]);

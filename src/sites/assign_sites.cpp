@@ -9,6 +9,7 @@
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
+#include "mesolith/sites/density_sites.hpp"
 
 namespace mesolith {
 
@@ -123,7 +124,7 @@ std::vector<double> core_radii(const SiteSet& sites, const SiteTable& table,
                 fmt::format("The core radius {} A of site orbit {} is not positive. Give a radius above 0",
                             radius[o], o + 1));
         if (radius[o] <= half[o] * (1 + 1e-9)) continue;
-        if (options.method == Assignment::core)
+        if (options.method == Assignment::core && !options.shrink_cores)
             throw DataError(fmt::format(
                 "The core radius {} A of site orbit {} is too large (half the distance to the nearest site "
                 "is {:.4f} A: cores would overlap). Make it smaller",
@@ -142,6 +143,8 @@ struct Ion {
     IVec3 cell = IVec3::Zero();
     SiteId core; // last core entered
     IVec3 core_cell = IVec3::Zero();
+    SiteId basin; // that holds it
+    IVec3 basin_cell = IVec3::Zero();
 };
 
 struct Tally {
@@ -242,10 +245,38 @@ struct SiteMapper::State {
             const double r = core_radius[static_cast<std::size_t>(sites.basis.orbit[b.at()])];
             table.core2.push_back(r * r);
         }
+        check_basins();
         frames_per_batch = std::clamp<std::size_t>(ion_frames_per_batch / n_ions, 8, 4096);
         batch.resize(frames_per_batch * n_ions);
         batch_site.resize(batch.size());
         clear();
+    }
+
+    void check_basins() const {
+        if (options.method != Assignment::watershed) return;
+        if (!options.basins || options.basins->basin.size() != options.basins->grid.size())
+            throw DataError("There are no basins to assign ions to. Use sites found from the density");
+        for (const std::int32_t b : options.basins->basin)
+            if (b >= static_cast<std::int32_t>(sites.size()))
+                throw DataError(fmt::format("A basin belongs to site {} of {}. Use the basins of these sites",
+                                            b, sites.size()));
+    }
+
+    /// The site whose basin holds the ion; outside all basins the nearest one or none.
+    void enter_basin(Ion& ion, const Vec3& r) const {
+        const BasinMap& map = *options.basins;
+        const std::int32_t site = map.basin[map.grid.voxel_of(sites.cell.to_fractional(r))];
+        if (site < 0) {
+            ion.basin = map.unassigned_outside ? SiteId::none() : SiteId(ion.site);
+            ion.basin_cell = map.unassigned_outside ? IVec3::Zero() : ion.cell;
+        } else if (site == ion.site) { // also the nearest one: its image is known
+            ion.basin = SiteId(site);
+            ion.basin_cell = ion.cell;
+        } else {
+            ion.basin = SiteId(site);
+            ion.basin_cell =
+                sites.cell.nearest_image_shift(table.position[static_cast<std::size_t>(site)] - r);
+        }
     }
 
     void clear() {
@@ -265,7 +296,9 @@ struct SiteMapper::State {
     }
 
     void follow_ions(std::size_t begin, std::size_t end) {
-        const bool by_core = options.method == Assignment::core;
+        const bool by_core = options.method == Assignment::core,
+                   by_nearest = options.method == Assignment::nearest,
+                   by_basin = options.method == Assignment::watershed;
         Tally& tally = tallies[begin / ions_per_block];
         for (std::size_t f = 0; f < batched; ++f) {
             const auto frame = static_cast<std::int32_t>(n_frames + static_cast<std::int64_t>(f));
@@ -284,7 +317,7 @@ struct SiteMapper::State {
                         tally.nearest_changes += changed;
                     }
                     if (by_core && first) record(i, frame, SiteId::none(), IVec3::Zero());
-                    if (!by_core && changed) record(i, frame, SiteId(ion.site), ion.cell);
+                    if (by_nearest && changed) record(i, frame, SiteId(ion.site), ion.cell);
                 }
                 if (d2 < ion.enter2) {
                     tally.core_hops += ion.core.valid();
@@ -292,6 +325,13 @@ struct SiteMapper::State {
                     ion.core_cell = ion.cell;
                     ion.enter2 = -1;
                     if (by_core) record(i, frame, ion.core, ion.core_cell);
+                }
+                if (by_basin) {
+                    const SiteId old_basin = ion.basin;
+                    const IVec3 old_basin_cell = ion.basin_cell;
+                    enter_basin(ion, r);
+                    if (frame == 0 || ion.basin != old_basin || ion.basin_cell != old_basin_cell)
+                        record(i, frame, ion.basin, ion.basin_cell);
                 }
                 tally.add_distance(std::sqrt(d2));
                 batch_site[f * n_ions + i] = ion.site;

@@ -14,6 +14,7 @@
 #include "mesolith/msm/pooling.hpp"
 #include "mesolith/sites/assign_sites.hpp"
 #include "mesolith/sites/build_sites.hpp"
+#include "mesolith/sites/density_sites.hpp"
 #include "mesolith/trajectory/continuous.hpp"
 
 /// All options of a run, one struct per section of the input file. The defaults stand here; the keys,
@@ -55,6 +56,7 @@ struct IonSection {
 enum class SiteSource {
     structure, ///< atoms of a structure file
     averaged,  ///< mean positions of the mobile ions themselves
+    density,   ///< peaks of their density
 };
 
 /// [sites]
@@ -69,6 +71,7 @@ struct SiteSection {
     Assignment assignment = AssignmentOptions{}.method;
     double core_radius = AssignmentOptions{}.core_radius; ///< [A]
     std::vector<double> core_radius_per_orbit;            ///< [A]
+    DensityOptions density;                               ///< for SiteSource::density
 };
 
 /// Stationary distribution of the kernel: from the visits, uniform, or one weight per basis site.

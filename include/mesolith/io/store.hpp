@@ -11,6 +11,7 @@
 #include "mesolith/observables/collective.hpp"
 #include "mesolith/observables/msd.hpp"
 #include "mesolith/sites/assign_sites.hpp"
+#include "mesolith/sites/density_sites.hpp"
 #include "mesolith/sites/site_trajectory.hpp"
 #include "mesolith/trajectory/continuous.hpp"
 
@@ -67,6 +68,10 @@ struct StoredSites {
 };
 void write(Hdf5Group& group, const StoredSites& sites);
 [[nodiscard]] StoredSites read_sites(const Hdf5Group& group);
+
+/// Density sites with their certainty, grid and basins.
+void write(Hdf5Group& group, const DensitySites& density);
+[[nodiscard]] DensitySites read_density_sites(const Hdf5Group& group);
 
 /// The basis alone, as the results of the Markov model carry it.
 void write(Hdf5Group& group, const SiteBasis& basis, const std::string& space_group);

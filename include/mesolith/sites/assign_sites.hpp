@@ -7,9 +7,12 @@
 
 namespace mesolith {
 
+struct BasinMap;
+
 enum class Assignment {
-    nearest, ///< site whose Voronoi cell holds the ion
-    core,    ///< last site whose core sphere the ion entered (milestoning); none() before the first
+    nearest,   ///< site whose Voronoi cell holds the ion
+    core,      ///< last site whose core sphere the ion entered (milestoning); none() before the first
+    watershed, ///< site whose basin of the density holds the ion (sites/density_sites.hpp)
 };
 
 struct AssignmentOptions {
@@ -18,6 +21,12 @@ struct AssignmentOptions {
     /// ... or one per orbit of the basis. At most half the distance from a site to its nearest neighbour, so
     /// that cores never overlap.
     std::vector<double> core_radius_per_orbit;
+    /// Cut core radii that are too large down to half the distance to a neighbour instead of refusing them.
+    bool shrink_cores = false;
+    /// For Assignment::watershed: basins whose numbers are those of the sites. Their cell may differ from
+    /// that of the site set by a strain: fractional coordinates count. The image of a site is the one nearest
+    /// to the ion, which is right unless a basin reaches further than half the cell.
+    std::shared_ptr<const BasinMap> basins = nullptr;
 };
 
 /// What the mapping looked like; never silent. Both rules are followed whatever the chosen method.
@@ -29,8 +38,8 @@ struct SiteDiagnostics {
     std::int64_t nearest_changes = 0;    ///< changes of (site, image) by the nearest-site rule
     std::int64_t core_hops = 0;       ///< hops by the core-set rule: a core entered other than the last one
     std::int64_t shortcut_misses = 0; ///< ion-frames whose previous site was not at once provably nearest
-    /// Radius used per orbit [A]: the options'; for Assignment::nearest cut down to half the smallest
-    /// distance from the orbit's sites to a neighbour.
+    /// Radius used per orbit [A]: the options'; unless the method is Assignment::core without shrink_cores,
+    /// cut down to half the smallest distance from the orbit's sites to a neighbour.
     std::vector<double> core_radius;
     std::vector<double> distance_quantiles; ///< of ion to nearest site [A], at distance_levels
     static constexpr double distance_levels[5] = {0.05, 0.25, 0.5, 0.95, 0.99};
@@ -51,8 +60,8 @@ struct SiteDiagnostics {
 /// and the result does not depend on their number.
 class SiteMapper {
 public:
-    /// @throws DataError when a core radius of Assignment::core is too large, sites coincide, or there are no
-    /// sites or ions
+    /// @throws DataError when a core radius of Assignment::core is too large, sites coincide, there are no
+    /// sites or ions, or Assignment::watershed has no basins or those of other sites
     SiteMapper(const SiteSet& sites, AssignmentOptions options, std::size_t n_ions, double frame_interval);
     ~SiteMapper();
     SiteMapper(SiteMapper&&) noexcept;
