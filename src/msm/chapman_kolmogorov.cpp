@@ -1,63 +1,99 @@
 #include "mesolith/msm/chapman_kolmogorov.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-
-#include <Eigen/Dense>
-#include <Eigen/Eigenvalues>
+#include <numeric>
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
-#include "mesolith/msm/spectrum.hpp"
+
+#include "bloch.hpp"
+#include "eigenvalues.hpp"
 
 namespace mesolith {
 
 namespace {
 
-using Blocks = std::vector<Eigen::MatrixXcd>; // one per wave vector
+/// One matrix per wave vector, real where it is real.
+struct Blocks {
+    std::vector<Eigen::MatrixXd> real;
+    std::vector<Eigen::MatrixXcd> general;
 
-double norm2(const Eigen::MatrixXcd& m) {
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXcd> solver(m.adjoint() * m, Eigen::EigenvaluesOnly);
-    return std::sqrt(std::max(solver.eigenvalues().tail(1)[0], 0.0));
+    double norm2() const {
+        double largest = 0;
+        for (const Eigen::MatrixXd& m : real) largest = std::max(largest, spectral_norm(m));
+        for (const Eigen::MatrixXcd& m : general) largest = std::max(largest, spectral_norm(m));
+        return largest;
+    }
+    Blocks& operator-=(const Blocks& other) {
+        for (std::size_t k = 0; k < real.size(); ++k) real[k] -= other.real[k];
+        for (std::size_t k = 0; k < general.size(); ++k) general[k] -= other.general[k];
+        return *this;
+    }
+};
+
+Blocks bloch_blocks(const Kernel& kernel, const std::vector<Vec3>& kappa) {
+    Blocks blocks;
+    for (const Vec3& k : kappa)
+        if (is_real_point(k))
+            blocks.real.push_back(plain_bloch_matrix<double>(kernel, k));
+        else
+            blocks.general.push_back(plain_bloch_matrix<std::complex<double>>(kernel, k));
+    return blocks;
 }
 
-double norm2(const Blocks& blocks) {
-    double largest = 0;
-    for (const Eigen::MatrixXcd& m : blocks) largest = std::max(largest, norm2(m));
-    return largest;
-}
-
-Eigen::MatrixXcd power(Eigen::MatrixXcd m, std::int64_t n) {
-    Eigen::MatrixXcd result = Eigen::MatrixXcd::Identity(m.rows(), m.cols());
-    for (; n > 0; n >>= 1) {
-        if (n & 1) result = result * m;
-        if (n > 1) m = m * m;
+/// m^n for each n of a chain: all share the squarings of m, and each goes on from the one before where that
+/// takes fewer products.
+template <class Matrix>
+std::vector<Matrix> powers(const Matrix& m, const std::vector<std::int64_t>& chain) {
+    std::vector<std::size_t> order(chain.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](auto a, auto b) { return chain[a] < chain[b]; });
+    std::vector<Matrix> squares{m}, result(chain.size());
+    const Matrix* last = nullptr;
+    std::int64_t before = 0;
+    for (const std::size_t k : order) {
+        const auto all = static_cast<std::uint64_t>(chain[k]),
+                   more = static_cast<std::uint64_t>(chain[k] - before);
+        const bool go_on = last != nullptr && std::popcount(more) < std::popcount(all) - 1;
+        const Matrix* product = go_on ? last : nullptr;
+        std::uint64_t rest = go_on ? more : all;
+        for (std::size_t bit = 0; rest > 0; ++bit, rest >>= 1) {
+            while (squares.size() <= bit) squares.push_back(squares.back() * squares.back());
+            if ((rest & 1) == 0) continue;
+            result[k] = product != nullptr ? Matrix(*product * squares[bit]) : squares[bit];
+            product = &result[k];
+        }
+        if (product == last && last != nullptr) result[k] = *last;
+        last = &result[k];
+        before = chain[k];
     }
     return result;
 }
 
-Blocks bloch_blocks(const Kernel& kernel, const std::vector<Vec3>& kappa) {
-    Blocks blocks;
-    for (const Vec3& k : kappa) blocks.push_back(bloch_matrix(kernel, k));
-    return blocks;
-}
-
-Blocks difference(const Kernel& long_lag, const Kernel& short_lag, std::int64_t n,
-                  const std::vector<Vec3>& kappa) {
-    Blocks delta = bloch_blocks(long_lag, kappa);
-    for (std::size_t k = 0; k < kappa.size(); ++k) delta[k] -= power(bloch_matrix(short_lag, kappa[k]), n);
+/// M(n tau) - M(tau)^n for each n.
+std::vector<Blocks> differences(const std::vector<Kernel>& long_lags, const Kernel& short_lag,
+                                const std::vector<std::int64_t>& chain, const std::vector<Vec3>& kappa) {
+    std::vector<Blocks> delta;
+    for (const Kernel& kernel : long_lags) delta.push_back(bloch_blocks(kernel, kappa));
+    const Blocks one = bloch_blocks(short_lag, kappa);
+    for (std::size_t k = 0; k < one.real.size(); ++k) {
+        const auto power = powers(one.real[k], chain);
+        for (std::size_t p = 0; p < chain.size(); ++p) delta[p].real[k] -= power[p];
+    }
+    for (std::size_t k = 0; k < one.general.size(); ++k) {
+        const auto power = powers(one.general[k], chain);
+        for (std::size_t p = 0; p < chain.size(); ++p) delta[p].general[k] -= power[p];
+    }
     return delta;
 }
 
 /// kappa and -kappa give conjugate blocks with the same norm: one of each pair is enough.
 std::vector<Vec3> half_of(const std::vector<Vec3>& kappa) {
     std::vector<Vec3> half;
-    const auto same = [](const Vec3& a, const Vec3& b) {
-        const Vec3 d = a - b;
-        return (d - d.array().round().matrix()).cwiseAbs().maxCoeff() < 1e-9;
-    };
     for (const Vec3& k : kappa)
-        if (std::none_of(half.begin(), half.end(), [&](const Vec3& h) { return same(h, -k); }))
+        if (std::none_of(half.begin(), half.end(), [&](const Vec3& h) { return same_wave_vector(h, -k); }))
             half.push_back(k);
     return half;
 }
@@ -68,7 +104,7 @@ double chapman_kolmogorov_error(const Kernel& long_lag, const Kernel& short_lag,
                                 const std::vector<Vec3>& kappa) {
     if (n < 1) throw DataError("a Chapman-Kolmogorov chain needs at least one step");
     const std::vector<Vec3> half = half_of(kappa);
-    return norm2(difference(long_lag, short_lag, n, half)) / norm2(bloch_blocks(long_lag, half));
+    return differences({long_lag}, short_lag, {n}, half)[0].norm2() / bloch_blocks(long_lag, half).norm2();
 }
 
 std::vector<ChapmanKolmogorovPoint>
@@ -77,32 +113,33 @@ chapman_kolmogorov_test(const TransitionCounts& counts,
                         const EstimatorOptions& options, const std::vector<Vec3>& kappa, int n_resamplings,
                         std::uint64_t seed) {
     const std::vector<Vec3> half = half_of(kappa);
-    const Kernel short_lag = estimate_kernel(counts, basis, options);
-    std::vector<ChapmanKolmogorovPoint> points;
-    std::vector<Blocks> deltas;
-    std::vector<double> scale;
+    std::vector<std::int64_t> chain;
     for (const TransitionCounts* c : long_counts) {
         if (c->lag_frames % counts.lag_frames != 0 || c->n_blocks() != counts.n_blocks())
             throw DataError("Chapman-Kolmogorov counts must be taken at multiples of the lag and in the same "
                             "time blocks");
-        const Kernel long_lag = estimate_kernel(*c, basis, options);
-        points.push_back({c->lag_frames / counts.lag_frames, 0, 0, 0});
-        deltas.push_back(difference(long_lag, short_lag, points.back().n, half));
-        scale.push_back(norm2(bloch_blocks(long_lag, half)));
-        points.back().error = norm2(deltas.back()) / scale.back();
+        chain.push_back(c->lag_frames / counts.lag_frames);
+    }
+    const auto deltas_of = [&](std::span<const double> weights) {
+        std::vector<Kernel> long_lags;
+        for (const TransitionCounts* c : long_counts)
+            long_lags.push_back(estimate_kernel(*c, basis, options, weights));
+        return differences(long_lags, estimate_kernel(counts, basis, options, weights), chain, half);
+    };
+    const std::vector<Blocks> deltas = deltas_of({});
+    std::vector<ChapmanKolmogorovPoint> points(chain.size());
+    std::vector<double> scale;
+    for (std::size_t p = 0; p < points.size(); ++p) {
+        scale.push_back(bloch_blocks(estimate_kernel(*long_counts[p], basis, options), half).norm2());
+        points[p] = {chain[p], deltas[p].norm2() / scale[p], 0, 0};
     }
     const auto samples = static_cast<std::size_t>(std::max(n_resamplings, 0));
     std::vector<std::vector<double>> noise(points.size(), std::vector<double>(samples));
     for_each_index(samples, [&](std::size_t b) {
-        const std::vector<double> weights =
-            bootstrap_weights(counts.n_blocks(), seed, static_cast<std::uint32_t>(b));
-        const Kernel short_resampled = estimate_kernel(counts, basis, options, weights);
-        for (std::size_t p = 0; p < points.size(); ++p) {
-            const Kernel long_resampled = estimate_kernel(*long_counts[p], basis, options, weights);
-            Blocks delta = difference(long_resampled, short_resampled, points[p].n, half);
-            for (std::size_t k = 0; k < delta.size(); ++k) delta[k] -= deltas[p][k];
-            noise[p][b] = norm2(delta) / scale[p];
-        }
+        std::vector<Blocks> resampled =
+            deltas_of(bootstrap_weights(counts.n_blocks(), seed, static_cast<std::uint32_t>(b)));
+        for (std::size_t p = 0; p < points.size(); ++p)
+            noise[p][b] = (resampled[p] -= deltas[p]).norm2() / scale[p];
     });
     for (std::size_t p = 0; p < points.size() && samples > 0; ++p) {
         std::sort(noise[p].begin(), noise[p].end());

@@ -4,60 +4,135 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numbers>
+#include <numeric>
 #include <set>
 
-#include <Eigen/Dense>
-#include <Eigen/Eigenvalues>
-
 #include "mesolith/core/error.hpp"
+#include "mesolith/msm/classes.hpp"
+
+#include "bloch.hpp"
+#include "eigenvalues.hpp"
+#include "slowest.hpp"
 
 namespace mesolith {
 
 namespace {
 
-/// Sites with stationary weight, and their place among them (-1: none).
-std::vector<std::int32_t> occupied_sites(const Kernel& kernel, Eigen::Index& n) {
-    std::vector<std::int32_t> local(kernel.n_sites(), -1);
-    n = 0;
-    for (std::size_t j = 0; j < kernel.n_sites(); ++j)
-        if (kernel.stationary[j] > 0) local[j] = static_cast<std::int32_t>(n++);
-    return local;
-}
+using Complex = std::complex<double>;
 
-bool is_real(const Vec3& kappa) {
-    for (int a = 0; a < 3; ++a)
-        if (const double twice = 2 * kappa[a]; twice != std::round(twice)) return false;
-    return true;
-}
-
-/// D^-1/2 M(kappa) D^1/2 with D = diag(pi): Hermitian for a reversible kernel.
-Eigen::MatrixXcd scaled_bloch_matrix(const Kernel& kernel, const Vec3& kappa,
-                                     const std::vector<std::int32_t>& local, Eigen::Index n) {
-    Eigen::MatrixXcd m = Eigen::MatrixXcd::Zero(n, n);
-    for (std::size_t j = 0; j < kernel.n_sites(); ++j) {
-        if (local[j] < 0) continue;
-        for (const KernelEntry& e : kernel.from(j)) {
-            const std::int32_t i = local[static_cast<std::size_t>(e.to)];
-            if (i < 0) continue;
-            const double scale =
-                std::sqrt(kernel.stationary[j] / kernel.stationary[static_cast<std::size_t>(e.to)]);
-            m(i, local[j]) += std::polar(e.p * scale, -2 * std::numbers::pi * kappa.dot(e.R.cast<double>()));
-        }
-    }
+template <class Scalar>
+Eigen::SparseMatrix<Scalar> sparse_scaled(const Kernel& kernel, const OccupiedSites& sites,
+                                          const Vec3& kappa) {
+    std::vector<Eigen::Triplet<Scalar>> triplets;
+    triplets.reserve(kernel.entries.size());
+    sites.for_each_scaled(kernel, Phases<Scalar>(kernel, kappa),
+                          [&](auto i, auto j, const Scalar& value) { triplets.emplace_back(i, j, value); });
+    Eigen::SparseMatrix<Scalar> m(sites.size(), sites.size());
+    m.setFromTriplets(triplets.begin(), triplets.end());
     return m;
+}
+
+/// Unit eigenvectors of the scaled M(0), one per closed class of occupied sites.
+struct ClassVectors {
+    Eigen::MatrixXd right, left;
+};
+
+ClassVectors class_vectors(const Kernel& kernel, const OccupiedSites& sites) {
+    const ClassStructure structure = closed_classes(kernel);
+    ClassVectors vectors;
+    for (const ClosedClass& closed : structure.classes) {
+        if (sites.local[static_cast<std::size_t>(closed.sites.front())] < 0) continue;
+        Eigen::VectorXd right = Eigen::VectorXd::Zero(sites.size()), left = right;
+        double weight = 0;
+        for (const std::int32_t s : closed.sites) weight += kernel.stationary[static_cast<std::size_t>(s)];
+        for (const std::int32_t s : closed.sites)
+            right[sites.local[static_cast<std::size_t>(s)]] =
+                sites.root[static_cast<std::size_t>(s)] / std::sqrt(weight);
+        vectors.right.conservativeResize(sites.size(), vectors.right.cols() + 1);
+        vectors.right.col(vectors.right.cols() - 1) = right;
+    }
+    vectors.left = vectors.right;
+    return vectors;
+}
+
+template <class Scalar>
+Eigenpairs reversible_pairs(const Kernel& kernel, const OccupiedSites& sites, const Vec3& kappa,
+                            std::size_t n) {
+    Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic> known(sites.size(), 0);
+    if (same_wave_vector(kappa, Vec3::Zero()))
+        known = class_vectors(kernel, sites).right.template cast<Scalar>();
+    return lanczos_eigenpairs(sparse_scaled<Scalar>(kernel, sites, kappa), n, known);
+}
+
+/// Eigenpairs of the scaled M(kappa): all of them, or at least the n slowest and all that are as slow.
+Eigenpairs scaled_pairs(const Kernel& kernel, const OccupiedSites& sites, const Vec3& kappa, std::size_t n,
+                        std::size_t dense_limit) {
+    const bool real = is_real_point(kappa);
+    const auto size = static_cast<std::size_t>(sites.size());
+    if (n > 0 && size > dense_limit && 4 * n + 40 < size) {
+        if (kernel.reversible)
+            return real ? reversible_pairs<double>(kernel, sites, kappa, n)
+                        : reversible_pairs<Complex>(kernel, sites, kappa, n);
+        Eigenpairs pairs;
+        if (real && arnoldi_eigenpairs(sparse_scaled<double>(kernel, sites, kappa), n, pairs)) return pairs;
+    }
+    if (kernel.reversible)
+        return real ? hermitian_eigenpairs(sites.scaled<double>(kernel, kappa))
+                    : hermitian_eigenpairs(sites.scaled<Complex>(kernel, kappa));
+    return real ? general_eigenpairs(sites.scaled<double>(kernel, kappa))
+                : general_eigenpairs(sites.scaled<Complex>(kernel, kappa));
+}
+
+std::vector<std::size_t> by_falling_modulus(const Eigen::VectorXcd& values) {
+    std::vector<std::size_t> order(static_cast<std::size_t>(values.size()));
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return std::abs(values[static_cast<Eigen::Index>(a)]) >
+               std::abs(values[static_cast<Eigen::Index>(b)]);
+    });
+    return order;
+}
+
+/// Factor of modulus 1 that makes the largest component real and positive.
+Complex turn_of(const Eigen::VectorXcd& v) {
+    Eigen::Index largest = 0;
+    for (Eigen::Index j = 1; j < v.size(); ++j)
+        if (std::abs(v[j]) > std::abs(v[largest]) * (1 + 1e-9)) largest = j;
+    const double modulus = v.size() > 0 ? std::abs(v[largest]) : 0;
+    return modulus > 0 ? std::conj(v[largest]) / modulus : Complex(1);
 }
 
 } // namespace
 
+std::vector<Complex> slowest_eigenvalues(const Kernel& kernel, const OccupiedSites& sites, const Vec3& kappa,
+                                         std::size_t n) {
+    const bool real = is_real_point(kappa);
+    const auto size = static_cast<std::size_t>(sites.size());
+    constexpr std::size_t dense_limit = 500;
+    if (kernel.reversible && n > 0 && size > dense_limit && 4 * n + 40 < size) {
+        const Eigen::VectorXcd values = (real ? reversible_pairs<double>(kernel, sites, kappa, n)
+                                              : reversible_pairs<Complex>(kernel, sites, kappa, n))
+                                            .values;
+        return {values.begin(), values.end()};
+    }
+    if (kernel.reversible) {
+        const std::size_t wanted = n > 0 ? n : size;
+        const std::vector<double> values =
+            real ? largest_by_modulus(sites.scaled<double>(kernel, kappa), wanted)
+                 : largest_by_modulus(sites.scaled<Complex>(kernel, kappa), wanted);
+        return {values.begin(), values.end()};
+    }
+    const Eigen::VectorXcd values = real ? general_eigenvalues(sites.scaled<double>(kernel, kappa))
+                                         : general_eigenvalues(sites.scaled<Complex>(kernel, kappa));
+    std::vector<Complex> sorted;
+    for (const std::size_t k : by_falling_modulus(values))
+        sorted.push_back(values[static_cast<Eigen::Index>(k)]);
+    return sorted;
+}
+
 Eigen::MatrixXcd bloch_matrix(const Kernel& kernel, const Vec3& kappa) {
-    const auto n = static_cast<Eigen::Index>(kernel.n_sites());
-    Eigen::MatrixXcd m = Eigen::MatrixXcd::Zero(n, n);
-    for (std::size_t j = 0; j < kernel.n_sites(); ++j)
-        for (const KernelEntry& e : kernel.from(j))
-            m(e.to, static_cast<Eigen::Index>(j)) +=
-                std::polar(e.p, -2 * std::numbers::pi * kappa.dot(e.R.cast<double>()));
-    return m;
+    return is_real_point(kappa) ? Eigen::MatrixXcd(plain_bloch_matrix<double>(kernel, kappa).cast<Complex>())
+                                : plain_bloch_matrix<Complex>(kernel, kappa);
 }
 
 std::vector<Vec3> supercell_wave_vectors(const IMat3& N) {
@@ -105,30 +180,25 @@ std::vector<Vec3> supercell_wave_vectors(const IMat3& N) {
     return kappa;
 }
 
-double Mode::timescale(double lag_time) const {
+double timescale(std::complex<double> eigenvalue, double lag_time) {
     const double modulus = std::abs(eigenvalue);
     if (modulus >= 1 - 1e-12) return std::numeric_limits<double>::infinity();
     return modulus > 0 ? -lag_time / std::log(modulus) : 0.0;
 }
 
 std::vector<Mode> kernel_spectrum(const Kernel& kernel, const std::vector<Vec3>& kappa) {
-    Eigen::Index n = 0;
-    const std::vector<std::int32_t> local = occupied_sites(kernel, n);
+    const OccupiedSites sites(kernel);
+    std::vector<std::vector<Complex>> values(kappa.size());
     std::vector<Mode> modes;
-    for (const Vec3& k : kappa) {
-        const Eigen::MatrixXcd m = scaled_bloch_matrix(kernel, k, local, n);
-        Eigen::VectorXcd values;
-        if (kernel.reversible && is_real(k))
-            values = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(m.real(), Eigen::EigenvaluesOnly)
-                         .eigenvalues()
-                         .cast<std::complex<double>>();
-        else if (kernel.reversible)
-            values = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXcd>(m, Eigen::EigenvaluesOnly)
-                         .eigenvalues()
-                         .cast<std::complex<double>>();
+    modes.reserve(kappa.size() * static_cast<std::size_t>(sites.size()));
+    for (std::size_t k = 0; k < kappa.size(); ++k) {
+        std::size_t opposite = 0;
+        while (opposite < k && !same_wave_vector(kappa[opposite], -kappa[k])) ++opposite;
+        if (opposite < k)
+            for (const Complex& value : values[opposite]) values[k].push_back(std::conj(value));
         else
-            values = Eigen::ComplexEigenSolver<Eigen::MatrixXcd>(m, false).eigenvalues();
-        for (const std::complex<double>& value : values) modes.push_back({value, k});
+            values[k] = slowest_eigenvalues(kernel, sites, kappa[k], 0);
+        for (const Complex& value : values[k]) modes.push_back({value, kappa[k]});
     }
     std::stable_sort(modes.begin(), modes.end(), [](const Mode& a, const Mode& b) {
         const double x = std::abs(a.eigenvalue), y = std::abs(b.eigenvalue);
@@ -137,40 +207,122 @@ std::vector<Mode> kernel_spectrum(const Kernel& kernel, const std::vector<Vec3>&
     return modes;
 }
 
-SiteSpectrum site_spectrum(const Kernel& kernel) {
-    Eigen::Index n = 0;
-    const std::vector<std::int32_t> local = occupied_sites(kernel, n);
-    const Eigen::MatrixXd m = scaled_bloch_matrix(kernel, Vec3::Zero(), local, n).real();
-    Eigen::VectorXcd values;
-    Eigen::MatrixXcd right, left; // of the scaled matrix
-    if (kernel.reversible) {
-        const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(m);
-        values = solver.eigenvalues().cast<std::complex<double>>();
-        right = left = solver.eigenvectors().cast<std::complex<double>>();
-    } else {
-        const Eigen::EigenSolver<Eigen::MatrixXd> solver(m);
-        values = solver.eigenvalues();
-        right = solver.eigenvectors();
-        left = right.inverse().adjoint();
+std::vector<double> slow_timescales(const Kernel& kernel, std::size_t n, const std::vector<Vec3>& kappa) {
+    const OccupiedSites sites(kernel);
+    std::vector<double> times;
+    std::vector<std::vector<double>> at(kappa.size());
+    for (std::size_t k = 0; k < kappa.size(); ++k) {
+        std::size_t opposite = 0;
+        while (opposite < k && !same_wave_vector(kappa[opposite], -kappa[k])) ++opposite;
+        if (opposite < k) {
+            at[k] = at[opposite];
+        } else {
+            const bool zero = same_wave_vector(kappa[k], Vec3::Zero());
+            const std::vector<Complex> values =
+                slowest_eigenvalues(kernel, sites, kappa[k], n + (zero ? 1 : 0));
+            for (std::size_t m = zero ? 1 : 0; m < values.size(); ++m)
+                at[k].push_back(timescale(values[m], kernel.lag_time));
+        }
+        times.insert(times.end(), at[k].begin(), at[k].end());
     }
-    std::vector<Eigen::Index> order(static_cast<std::size_t>(n));
-    for (std::size_t k = 0; k < order.size(); ++k) order[k] = static_cast<Eigen::Index>(k);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](auto a, auto b) { return std::abs(values[a]) > std::abs(values[b]); });
+    std::sort(times.begin(), times.end(), std::greater<>());
+    times.resize(std::min(n, times.size()));
+    return times;
+}
+
+std::vector<ModeGroup> group_modes(const Eigen::VectorXcd& eigenvalues, double tolerance, bool conjugates,
+                                   std::span<const double> errors) {
+    const auto n = static_cast<std::size_t>(eigenvalues.size());
+    if (!errors.empty() && errors.size() != n) throw DataError("one error per eigenvalue is needed");
+    const auto value = [&](std::size_t m) { return eigenvalues[static_cast<Eigen::Index>(m)]; };
+    std::vector<char> taken(n, 0);
+    std::vector<ModeGroup> groups;
+    for (std::size_t first = 0; first < n; ++first) {
+        if (taken[first]) continue;
+        ModeGroup group;
+        Complex sum = 0;
+        for (std::size_t m = first; m < n; ++m) {
+            if (taken[m]) continue;
+            const Complex a = value(first), b = value(m);
+            double slack = tolerance * std::max(std::abs(1.0 - a), std::abs(1.0 - b)) + 1e-12;
+            if (!errors.empty()) slack = std::max(slack, std::hypot(errors[first], errors[m]));
+            const bool same = std::abs(a - b) <= slack;
+            if (!same && !(conjugates && std::abs(a - std::conj(b)) <= slack)) continue;
+            taken[m] = 1;
+            group.members.push_back(m);
+            sum += conjugates && (same ? a : std::conj(a)).imag() < 0 ? std::conj(b) : b;
+        }
+        group.eigenvalue = sum / static_cast<double>(group.size());
+        groups.push_back(std::move(group));
+    }
+    return groups;
+}
+
+SiteSpectrum site_spectrum(const Kernel& kernel, const Vec3& kappa, const SpectrumOptions& options) {
+    const OccupiedSites sites(kernel);
+    const Eigenpairs pairs = scaled_pairs(kernel, sites, kappa, options.n_slowest, options.dense_limit);
+    const std::vector<std::size_t> order = by_falling_modulus(pairs.values);
+    const bool real = is_real_point(kappa);
 
     SiteSpectrum result;
-    const auto all = static_cast<Eigen::Index>(kernel.n_sites());
-    result.eigenvalues.resize(n);
-    result.right = result.left = Eigen::MatrixXcd::Zero(all, n);
-    for (Eigen::Index k = 0; k < n; ++k) {
-        const Eigen::Index from = order[static_cast<std::size_t>(k)];
-        result.eigenvalues[k] = values[from];
-        for (std::size_t j = 0; j < kernel.n_sites(); ++j) {
-            if (local[j] < 0) continue;
-            const double root = std::sqrt(kernel.stationary[j]);
-            result.right(static_cast<Eigen::Index>(j), k) = right(local[j], from) * root;
-            result.left(static_cast<Eigen::Index>(j), k) = left(local[j], from) / root;
+    result.kappa = kappa;
+    result.lag_time = kernel.lag_time;
+    result.reversible = kernel.reversible;
+    result.stationary = Eigen::Map<const Eigen::VectorXd>(kernel.stationary.data(),
+                                                          static_cast<Eigen::Index>(kernel.n_sites()));
+    result.eigenvalues.resize(pairs.values.size());
+    for (std::size_t k = 0; k < order.size(); ++k)
+        result.eigenvalues[static_cast<Eigen::Index>(k)] = pairs.values[static_cast<Eigen::Index>(order[k])];
+    result.groups = group_modes(result.eigenvalues, options.tolerance, real);
+
+    // Whole groups, until there are enough modes.
+    std::size_t kept = order.size();
+    if (options.n_slowest > 0) {
+        kept = 0;
+        std::size_t g = 0;
+        while (g < result.groups.size() && kept < options.n_slowest) kept += result.groups[g++].size();
+        result.groups.resize(g);
+    }
+    std::vector<std::size_t> places;
+    Eigen::VectorXcd values(static_cast<Eigen::Index>(kept));
+    for (ModeGroup& group : result.groups)
+        for (std::size_t& member : group.members) {
+            values[static_cast<Eigen::Index>(places.size())] =
+                result.eigenvalues[static_cast<Eigen::Index>(member)];
+            places.push_back(order[member]);
+            member = places.size() - 1;
         }
+    result.eigenvalues = values;
+
+    Eigen::MatrixXcd right(sites.size(), values.size()), left = right; // of the scaled matrix
+    for (std::size_t k = 0; k < places.size(); ++k) {
+        const auto from = static_cast<Eigen::Index>(places[k]), to = static_cast<Eigen::Index>(k);
+        right.col(to) = pairs.right.col(from);
+        left.col(to) = pairs.left.col(from);
+        // left^H right stays 1: both turn alike. Non-reversible solvers leave the length open.
+        const double size = right.col(to).norm();
+        const Complex turn = turn_of(right.col(to)) / size;
+        right.col(to) *= turn;
+        left.col(to) *= turn * size * size;
+    }
+    if (same_wave_vector(kappa, Vec3::Zero()) && !result.groups.empty()) {
+        const ModeGroup& unit = result.groups.front();
+        const ClassVectors classes = class_vectors(kernel, sites);
+        if (std::abs(unit.eigenvalue - 1.0) < 1e-10 &&
+            unit.size() == static_cast<std::size_t>(classes.right.cols()))
+            for (std::size_t c = 0; c < unit.size(); ++c) {
+                const auto to = static_cast<Eigen::Index>(unit.members[c]);
+                right.col(to) = classes.right.col(static_cast<Eigen::Index>(c)).cast<Complex>();
+                left.col(to) = classes.left.col(static_cast<Eigen::Index>(c)).cast<Complex>();
+            }
+    }
+    const auto all = static_cast<Eigen::Index>(kernel.n_sites());
+    result.right = result.left = Eigen::MatrixXcd::Zero(all, values.size());
+    for (std::size_t s = 0; s < sites.site.size(); ++s) {
+        const auto j = static_cast<Eigen::Index>(sites.site[s]), row = static_cast<Eigen::Index>(s);
+        const double root = sites.root[sites.site[s]];
+        result.right.row(j) = right.row(row) * root;
+        result.left.row(j) = left.row(row) / root;
     }
     return result;
 }

@@ -5,7 +5,7 @@
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
 #include "mesolith/meso/field.hpp"
-#include "mesolith/meso/scattering.hpp"
+#include "mesolith/msm/van_hove.hpp"
 #include "mesolith/meso/vector_units.hpp"
 
 #include "support/catch.hpp"

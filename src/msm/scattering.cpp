@@ -1,5 +1,4 @@
-#include "mesolith/meso/scattering.hpp"
-
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <numbers>
@@ -8,6 +7,8 @@
 #include <fmt/core.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/parallel.hpp"
+#include "mesolith/msm/van_hove.hpp"
 
 namespace mesolith {
 
@@ -75,6 +76,17 @@ std::vector<Complex> intermediate_scattering(const Kernel& kernel, const Vec3& k
         at = step;
         result.push_back(x.sum());
     }
+    return result;
+}
+
+std::vector<Complex> intermediate_scattering(const Kernel& kernel, std::span<const Vec3> wave_vectors,
+                                             std::span<const std::int64_t> steps) {
+    std::vector<Complex> result(wave_vectors.size() * steps.size());
+    for_each_index(wave_vectors.size(), [&](std::size_t k) {
+        const Vec3 kappa = kernel.basis.cell.vectors() * wave_vectors[k] / (2 * std::numbers::pi);
+        const std::vector<Complex> f = intermediate_scattering(kernel, kappa, steps);
+        std::copy(f.begin(), f.end(), result.begin() + static_cast<std::ptrdiff_t>(k * steps.size()));
+    });
     return result;
 }
 
