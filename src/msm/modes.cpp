@@ -74,92 +74,6 @@ std::vector<ModePartner> partners(const std::vector<Eigen::MatrixXcd>& reference
     return partner;
 }
 
-/// Connected sites of the periodic graph, with the cell in which each lies as seen from the root, and the
-/// lattice vectors between images of one set.
-class PeriodicSets {
-public:
-    explicit PeriodicSets(std::size_t n) : parent_(n), cell_(n, IVec3::Zero()), loops_(n), members_(n) {
-        std::iota(parent_.begin(), parent_.end(), std::size_t{0});
-        for (std::size_t j = 0; j < n; ++j) members_[j] = {static_cast<std::int32_t>(j)};
-    }
-    std::size_t root(std::size_t j) const { return parent_[j]; }
-    const std::vector<std::int32_t>& members(std::size_t root) const { return members_[root]; }
-    int dimension(std::size_t root) const { return static_cast<int>(loops_[root].size()); }
-
-    /// Bond from j in cell 0 to i in cell R.
-    void join(std::size_t j, std::size_t i, const IVec3& R) {
-        std::size_t a = parent_[j], b = parent_[i];
-        const IVec3 shift = cell_[j] + R - cell_[i]; // cell of b's root as seen from a's
-        if (a == b) {
-            add_loop(a, shift);
-            return;
-        }
-        IVec3 move = shift;
-        if (members_[a].size() < members_[b].size()) {
-            std::swap(a, b);
-            move = -shift;
-        }
-        for (const std::int32_t s : members_[b]) {
-            parent_[static_cast<std::size_t>(s)] = a;
-            cell_[static_cast<std::size_t>(s)] += move;
-        }
-        members_[a].insert(members_[a].end(), members_[b].begin(), members_[b].end());
-        members_[b].clear();
-        for (const IVec3& loop : loops_[b]) add_loop(a, loop);
-        loops_[b].clear();
-    }
-
-private:
-    void add_loop(std::size_t set, const IVec3& v) {
-        std::vector<IVec3>& loops = loops_[set];
-        const auto cross = [](const IVec3& x, const IVec3& y) {
-            return IVec3(x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]);
-        };
-        const bool independent = loops.empty()       ? !v.isZero()
-                                 : loops.size() == 1 ? !cross(loops[0], v).isZero()
-                                 : loops.size() == 2 ? cross(loops[0], loops[1]).dot(v) != 0
-                                                     : false;
-        if (independent) loops.push_back(v);
-    }
-
-    std::vector<std::size_t> parent_;
-    std::vector<IVec3> cell_;
-    std::vector<std::vector<IVec3>> loops_;
-    std::vector<std::vector<std::int32_t>> members_;
-};
-
-struct Bond {
-    std::size_t from, to;
-    IVec3 R;
-    double strength;
-};
-
-std::vector<Bond> bonds_of(const Kernel& kernel) {
-    struct Less {
-        bool operator()(const Bond& a, const Bond& b) const {
-            if (a.from != b.from) return a.from < b.from;
-            if (a.to != b.to) return a.to < b.to;
-            return std::lexicographical_compare(a.R.begin(), a.R.end(), b.R.begin(), b.R.end());
-        }
-    };
-    std::map<Bond, double, Less> strongest; // both directions under one key
-    for (std::size_t j = 0; j < kernel.n_sites(); ++j) {
-        if (!(kernel.stationary[j] > 0)) continue;
-        for (const KernelEntry& e : kernel.from(j)) {
-            const auto to = static_cast<std::size_t>(e.to);
-            if ((to == j && e.R.isZero()) || !(kernel.stationary[to] > 0)) continue;
-            const Bond there{j, to, e.R, 0}, back{to, j, -e.R, 0};
-            double& strength = strongest[Less()(there, back) ? there : back];
-            strength = std::max(strength, e.p);
-        }
-    }
-    std::vector<Bond> bonds;
-    for (const auto& [bond, strength] : strongest) bonds.push_back({bond.from, bond.to, bond.R, strength});
-    std::stable_sort(bonds.begin(), bonds.end(),
-                     [](const Bond& a, const Bond& b) { return a.strength > b.strength; });
-    return bonds;
-}
-
 /// Share of the variance of the left vectors of a group between the means over sets of sites (-1: in none).
 double between_sets(const SiteSpectrum& s, const ModeGroup& group, const std::vector<std::int32_t>& set_of) {
     std::int32_t n_sets = 0;
@@ -202,7 +116,8 @@ Drifts drifts_of(const Kernel& kernel) {
     return drifts;
 }
 
-ModeKind kind_of(const ModeAnalysis& mode, double n_occupied, const std::vector<Channel>& channels) {
+ModeKind kind_of(const ModeAnalysis& mode, double n_occupied, const Channels& all) {
+    const std::vector<Channel>& channels = all.channels;
     const bool fills =
         mode.channel >= 0 && mode.channel_weight >= 0.5 &&
         mode.participation >=
@@ -237,43 +152,6 @@ std::vector<FollowedModes> follow_modes(const SiteSpectrum& reference,
     return followed;
 }
 
-std::vector<Channel> find_channels(const Kernel& kernel, double contrast) {
-    if (!(contrast >= 1)) throw DataError("the contrast of channels must be at least 1");
-    const std::vector<Bond> bonds = bonds_of(kernel);
-    // First pass: on which bond does each site's set become passable?
-    PeriodicSets sets(kernel.n_sites());
-    std::vector<double> bottleneck(kernel.n_sites(), 0.0);
-    for (const Bond& b : bonds) {
-        sets.join(b.from, b.to, b.R);
-        const std::size_t root = sets.root(b.from);
-        if (sets.dimension(root) == 0) continue;
-        for (const std::int32_t s : sets.members(root))
-            if (double& at = bottleneck[static_cast<std::size_t>(s)]; at == 0) at = b.strength;
-    }
-    // Second pass: channels by falling bottleneck, each with what is at most `contrast` weaker.
-    std::vector<std::size_t> order;
-    for (std::size_t j = 0; j < bottleneck.size(); ++j)
-        if (bottleneck[j] > 0) order.push_back(j);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return bottleneck[a] > bottleneck[b]; });
-    std::vector<char> taken(kernel.n_sites(), 0);
-    std::vector<Channel> channels;
-    for (const std::size_t seed : order) {
-        if (taken[seed]) continue;
-        const double least = bottleneck[seed] / contrast;
-        PeriodicSets rest(kernel.n_sites()); // without the sites of earlier channels
-        for (const Bond& b : bonds)
-            if (b.strength >= least && !taken[b.from] && !taken[b.to]) rest.join(b.from, b.to, b.R);
-        const std::size_t root = rest.root(seed);
-        if (rest.dimension(root) == 0) continue; // hangs on an earlier one by a weak bond
-        Channel channel{rest.members(root), bottleneck[seed], rest.dimension(root)};
-        std::sort(channel.sites.begin(), channel.sites.end());
-        for (const std::int32_t s : channel.sites) taken[static_cast<std::size_t>(s)] = 1;
-        channels.push_back(std::move(channel));
-    }
-    return channels;
-}
-
 std::string to_string(ModeKind kind) {
     switch (kind) {
     case ModeKind::stationary:
@@ -293,7 +171,7 @@ std::string to_string(ModeKind kind) {
 }
 
 std::vector<ModeAnalysis> analyse_modes(const Kernel& kernel, const SiteSpectrum& spectrum,
-                                        const std::vector<Channel>& channels) {
+                                        const Channels& all) {
     const std::size_t n = kernel.n_sites();
     if (spectrum.right.rows() != static_cast<Eigen::Index>(n) || kernel.basis.orbit.size() != n)
         throw DataError("kernel, its symmetry orbits and spectrum differ in their number of sites");
@@ -301,8 +179,9 @@ std::vector<ModeAnalysis> analyse_modes(const Kernel& kernel, const SiteSpectrum
         throw DataError("modes are analysed at kappa = 0 (elsewhere they carry diffusion)");
     const std::vector<std::int32_t>& orbit = kernel.basis.orbit;
     std::vector<std::int32_t> channel_of(n, -1);
+    const std::vector<Channel>& channels = all.channels;
     for (std::size_t c = 0; c < channels.size(); ++c)
-        for (const std::int32_t s : channels[c].sites)
+        for (const std::int32_t s : channels[c].rank > 0 ? channels[c].sites : std::vector<std::int32_t>{})
             channel_of[static_cast<std::size_t>(s)] = static_cast<std::int32_t>(c);
     double n_occupied = 0;
     for (const double pi : kernel.stationary) n_occupied += pi > 0 ? 1 : 0;
@@ -354,7 +233,7 @@ std::vector<ModeAnalysis> analyse_modes(const Kernel& kernel, const SiteSpectrum
         mode.channel_exchange = between_sets(spectrum, group, channel_of);
         for (int a = 0; a < 3; ++a)
             if (correlation(a, a) != 0) mode.share[a] = mode.correlation(a, a) / correlation(a, a);
-        mode.kind = kind_of(mode, n_occupied, channels);
+        mode.kind = kind_of(mode, n_occupied, all);
         result.push_back(std::move(mode));
     }
     return result;

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "mesolith/msm/channels.hpp"
 #include "mesolith/msm/spectrum.hpp"
 #include "mesolith/msm/transport.hpp"
 
@@ -32,20 +33,6 @@ struct FollowedModes {
                                                       const std::vector<SiteSpectrum>& others,
                                                       double min_overlap = 0.5);
 
-/// A set of sites along which an ion can leave any cell by bonds of similar strength.
-struct Channel {
-    std::vector<std::int32_t> sites; ///< ascending
-    double bottleneck = 0;           ///< bond on which it becomes passable from cell to cell, per lag
-    int dimension = 0;               ///< 1, 2 or 3 directions in which it leads to other cells
-};
-
-/// Channels of a kernel. The strength of a bond is the larger of its two hop probabilities per lag. Bonds are
-/// added by falling strength; a connected set of sites becomes a channel with the first bond that connects it
-/// with its own image in another cell (its bottleneck), and takes up sites, channels and directions connected
-/// by bonds of at least bottleneck / contrast. By falling bottleneck; sites in none are traps or links.
-/// @throws DataError when contrast < 1
-[[nodiscard]] std::vector<Channel> find_channels(const Kernel& kernel, double contrast = 10);
-
 enum class ModeKind {
     stationary,       ///< eigenvalue 1
     channel_exchange, ///< populations of whole channels relax against each other
@@ -68,7 +55,7 @@ struct ModeAnalysis {
     /// Share of the variance sum_j pi_j |left_m(j)|^2 that lies between the means of orbits, of channels.
     double orbit_exchange = 0, channel_exchange = 0;
     double channel_weight = 0; ///< share of the weight on sites of channels
-    std::int32_t channel = -1; ///< the one with most of it, -1: none
+    std::int32_t channel = -1; ///< of Channels::channels, the one with most of it, -1: none
     /// Contribution to the correlation part of D [A^2/ps]. Over all modes but the stationary ones they add up
     /// to Transport::correlation, exactly:
     ///   D_corr = 1/(2 tau) sum_m Re sym[ (a^T right_m) (left_m^H c) ] / (1 - lambda_m),
@@ -78,7 +65,8 @@ struct ModeAnalysis {
     ModeKind kind = ModeKind::mixed;
 };
 
-/// Analyse all groups of a spectrum at kappa = 0. The kind is the first that fits:
+/// Analyse all groups of a spectrum at kappa = 0. Channels count that lead to other cells (rank >= 1), cages
+/// do not. The kind is the first that fits:
 ///   stationary        |1 - lambda| <= 1e-12
 ///   channel_exchange  >= 1/2 of the variance lies between channels
 ///   localised         participation <= max(2, n/4) of n occupied sites, and the mode does not fill a channel
@@ -88,6 +76,6 @@ struct ModeAnalysis {
 ///   mixed             none of these
 /// @throws DataError when kernel and spectrum do not fit, or the spectrum is not at kappa = 0
 [[nodiscard]] std::vector<ModeAnalysis> analyse_modes(const Kernel& kernel, const SiteSpectrum& spectrum,
-                                                      const std::vector<Channel>& channels);
+                                                      const Channels& channels);
 
 } // namespace mesolith
