@@ -8,23 +8,14 @@
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
+#include "mesolith/msm/delta_method.hpp"
+#include "mesolith/msm/pooling.hpp"
 
 #include "analysis_parts.hpp"
 
 namespace mesolith {
 
 namespace {
-
-/// Timescales of all modes but the first (the stationary one), slowest first.
-std::vector<double> slow_timescales(const std::vector<Mode>& modes, double lag_time, std::size_t n,
-                                    bool internal_only) {
-    std::vector<double> t;
-    for (const Mode& mode : modes)
-        if (!internal_only || mode.kappa.squaredNorm() < 1e-18) t.push_back(mode.timescale(lag_time));
-    if (!t.empty()) t.erase(t.begin());
-    t.resize(std::min(t.size(), n));
-    return t;
-}
 
 /// Resampled results of one lag, from the same weights as those of all other lags: differences between lags
 /// have their own errors.
@@ -152,7 +143,7 @@ LagResult result_at_lag(const Context& context, TransitionCounts counts, Resampl
     const AnalysisOptions& o = context.options;
     LagResult r;
     r.counts = std::move(counts);
-    r.kernel = estimate_kernel(r.counts, context.sites.basis, o.estimator);
+    r.kernel = estimate_kernel(r.counts, context.sites.basis, o.estimator, {}, &r.estimator);
     r.classes = closed_classes(r.kernel);
     r.transport = exact_transport(r.kernel, r.classes);
     r.hops = hops_behind(r.kernel, r.transport, r.counts);
@@ -166,17 +157,29 @@ LagResult result_at_lag(const Context& context, TransitionCounts counts, Resampl
         const Kernel kernel = estimate_kernel(r.counts, context.sites.basis, o.estimator, context.weights(b));
         resampled.slope[b] = model_slope(kernel, window);
         resampled.diffusivity[b] = exact_transport(kernel).diffusivity;
-        const std::vector<Mode> modes = kernel_spectrum(kernel, context.kappa);
-        resampled.internal[b] = slow_timescales(modes, tau, o.n_timescales, true);
-        resampled.supercell[b] = slow_timescales(modes, tau, o.n_timescales, false);
+        resampled.internal[b] = slow_timescales(kernel, o.n_timescales);
+        resampled.supercell[b] = slow_timescales(kernel, o.n_timescales, context.kappa);
     });
     r.error = context.error(resampled.diffusivity);
+    r.delta_error = delta_method(r.counts, context.sites.basis, o.estimator).error;
     for (const Mat3& D : resampled.diffusivity) r.samples.push_back(D.diagonal());
     r.internal_timescales =
-        with_errors(context, slow_timescales(r.modes, tau, o.n_timescales, true), resampled.internal);
+        with_errors(context, slow_timescales(r.kernel, o.n_timescales), resampled.internal);
     r.supercell_timescales =
-        with_errors(context, slow_timescales(r.modes, tau, o.n_timescales, false), resampled.supercell);
+        with_errors(context, slow_timescales(r.kernel, o.n_timescales, context.kappa), resampled.supercell);
     return r;
+}
+
+/// Whether the chosen model moves as the trajectory does.
+void describe_growth(MarkovAnalysis& analysis) {
+    const LagResult& lag = analysis.lags[analysis.chosen];
+    const Axis worst = largest(lag.z_msd);
+    analysis.agreement_sentence = fmt::format(
+        "At the chosen lag of {:g} ps the model's MSD {} between {:g} and {:g} ps (largest difference of the "
+        "slopes {:.1f} standard errors, along {}).",
+        lag.kernel.lag_time,
+        lag.agrees ? "grows as that of the trajectory" : "does not grow as that of the trajectory",
+        lag.window_begin, lag.window_end, worst.value, axes[static_cast<std::size_t>(worst.index)]);
 }
 
 /// The slope of an MSD is D only once all relaxation is over: say so where the two differ.
@@ -217,18 +220,6 @@ void compare_growth(const Context& context, const CurveSamples& raw, std::vector
         lag.z_msd = ratio(lag.model_slope - lag.msd_slope, context.error(excess));
         lag.agrees = largest(lag.z_msd).value <= o.agreement_sigmas;
     }
-    std::size_t first = analysis.lags.size();
-    while (first > 0 && analysis.lags[first - 1].agrees) --first;
-    const bool any = first < analysis.lags.size();
-    const LagResult& named = analysis.lags[any ? first : analysis.lags.size() - 1];
-    const std::string grows =
-        fmt::format("as that of the trajectory on all axes (slopes between {:g} and {:g} ps, within {:g} "
-                    "standard errors of the difference).",
-                    named.window_begin, named.window_end, o.agreement_sigmas);
-    analysis.agreement_sentence =
-        any ? fmt::format("From a lag of {:g} ps on the model's MSD grows {}", named.kernel.lag_time, grows)
-            : fmt::format("At no lag up to {:g} ps does the model's MSD grow {}", named.kernel.lag_time,
-                          grows);
 }
 
 /// D and the logarithms of the slowest timescales, which must not depend on the lag, and the growth of the
@@ -240,6 +231,8 @@ LagQuantities quantities_of(const LagResult& lag, const Resampled& resampled, st
     q.fewest_hops = lag.hops.minCoeff();
     const auto list = [&](const Mat3& D, const std::vector<double>& timescales) {
         std::vector<double> values{D(0, 0), D(1, 1), D(2, 2), D.trace() / 3, D(1, 2), D(0, 2), D(0, 1)};
+        for (double& v : values) // zero by symmetry but for rounding
+            if (std::abs(v) < 1e-10 * D.trace()) v = 0;
         for (std::size_t m = 0; m < n_timescales; ++m) {
             const bool known = m < timescales.size() && std::isfinite(timescales[m]) && timescales[m] > 0;
             values.push_back(known ? std::log(timescales[m]) : unknown);
@@ -291,6 +284,7 @@ void choose_lag(const Context& context, const CurveSamples& raw, const std::vect
     std::vector<Vec3> d_minus_slope(context.samples());
     for (std::size_t b = 0; b < d_minus_slope.size(); ++b)
         d_minus_slope[b] = analysis.lags[analysis.chosen].samples[b] - raw.fit[b].diffusivity;
+    describe_growth(analysis);
     describe_long_times(context, d_minus_slope, analysis);
 }
 
@@ -389,6 +383,7 @@ MarkovAnalysis analyse(const std::vector<SiteTrajectory>& trajectories, const Si
 
     std::vector<TransitionCounts> counts =
         count_transitions(trajectories, sites, lags_in_frames(context), context.blocks);
+    for (TransitionCounts& c : counts) c = pool_counts(std::move(c), options.operations);
     report(0.05);
     CurveSamples raw, projected;
     msd_with_errors(context, raw_msd, analysis.raw, analysis.raw_slope, raw);
@@ -412,6 +407,7 @@ MarkovAnalysis analyse(const std::vector<SiteTrajectory>& trajectories, const Si
     analysis.checks.push_back(check_model_msd(context, analysis));
     analysis.checks.push_back(check_growth(context, analysis));
     analysis.checks.push_back(check_sampling(analysis));
+    if (!options.operations.empty()) analysis.checks.push_back(check_symmetry(context, analysis));
     report(0.95);
     analysis.convergence = converge(context, analysis.lags[analysis.chosen].counts);
     collect_warnings(context, analysis);

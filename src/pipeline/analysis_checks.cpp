@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/parallel.hpp"
+#include "mesolith/msm/pooling.hpp"
 
 #include "analysis_parts.hpp"
 
@@ -40,8 +41,9 @@ Check check_chapman_kolmogorov(const Context& context, MarkovAnalysis& analysis)
     if (lags.size() < o.chain_lengths.size())
         analysis.warnings.push_back("the longest chains of the Chapman-Kolmogorov test were left out: fewer "
                                     "than four windows in the trajectory");
-    const std::vector<TransitionCounts> counts =
+    std::vector<TransitionCounts> counts =
         count_transitions(context.trajectories, context.sites, lags, context.blocks);
+    for (TransitionCounts& c : counts) c = pool_counts(std::move(c), o.operations);
     std::vector<const TransitionCounts*> pointers;
     for (const TransitionCounts& c : counts) pointers.push_back(&c);
     analysis.chapman_kolmogorov =
@@ -140,6 +142,33 @@ Check check_sampling(const MarkovAnalysis& analysis) {
                              "fewest ({}) alone allow {:.0f} %.",
                              hops[0], hops[1], hops[2], axes[static_cast<std::size_t>(axis)],
                              fewest > 0 ? 100 / std::sqrt(fewest) : 100.0));
+}
+
+/// Do the ions move as the symmetry says that they must? Sites alike in the crystal may differ in the data: a
+/// cell held in a distorted shape, vacancies that stay in one place, a symmetry found where there is none.
+Check check_symmetry(const Context& context, const MarkovAnalysis& analysis) {
+    const AnalysisOptions& o = context.options;
+    const LagResult& chosen = analysis.lags[analysis.chosen];
+    TransitionCounts single = chosen.counts;
+    single.pool.clear();
+    const auto diffusivity = [&](std::span<const double> w) -> Vec3 {
+        return exact_transport(estimate_kernel(single, context.sites.basis, o.estimator, w))
+            .diffusivity.diagonal();
+    };
+    std::vector<Vec3> difference(context.samples());
+    for_each_index(difference.size(), [&](std::size_t b) {
+        difference[b] = chosen.samples[b] - diffusivity(context.weights(b));
+    });
+    const Vec3 shift = chosen.transport.diffusivity.diagonal() - diffusivity({});
+    const Axis worst = largest(ratio(shift, context.error(difference)));
+    const Vec3 percent = 100 * (shift.array() / chosen.transport.diffusivity.diagonal().array()).matrix();
+    return judge(
+        "symmetry of the data", worst.value, o.symmetry_warn, o.symmetry_fail,
+        fmt::format("Counts pooled over {} symmetry operations give a D that differs by {:+.1f}, {:+.1f}, "
+                    "{:+.1f} % (x, y, z) from that of unpooled counts: at most {:.1f} standard errors of "
+                    "the difference ({}).",
+                    o.operations.size(), percent[0], percent[1], percent[2], worst.value,
+                    axes[static_cast<std::size_t>(worst.index)]));
 }
 
 } // namespace mesolith

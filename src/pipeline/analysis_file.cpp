@@ -92,6 +92,7 @@ void write_lag(Hdf5Group& lag, const LagResult& r) {
     Hdf5Group d = lag.create_group("diffusivity");
     d.write_matrix("D", r.transport.diffusivity, about(per_time, "diffusion tensor of a tagged ion"));
     d.write_matrix("error", r.error, about(per_time, "standard error, bootstrap over time blocks"));
+    d.write_matrix("delta_error", r.delta_error, about(per_time, "the same to first order, not resampled"));
     d.write_matrix("uncorrelated", r.transport.uncorrelated, about(per_time, "as if steps were independent"));
     d.write_matrix("correlation", r.transport.correlation, about(per_time, "D = uncorrelated + correlation"));
     d.write("samples", r.samples, about(per_time, "resampled D_xx, D_yy, D_zz"));
@@ -278,6 +279,13 @@ void write(Hdf5Group& root, const MarkovResult& result) {
     root.set_attribute("chosen_lag_time", a.lags.at(a.chosen).kernel.lag_time);
     root.set_attribute("agreement_sentence", a.agreement_sentence);
     write_status(root, {a.markovian, a.selection.reason});
+    root.set_attribute("estimator", name(result.estimator));
+    root.set_attribute("estimator_reason", result.estimator_reason);
+    root.set_attribute("estimator_iterations",
+                       static_cast<std::int64_t>(a.lags.at(a.chosen).estimator.iterations));
+    root.set_attribute("estimator_gradient", a.lags.at(a.chosen).estimator.gradient);
+    root.set_attribute("symmetry_operations", static_cast<std::int64_t>(result.symmetry_operations));
+    write(root, result.details);
     root.set_attribute("headline", headline_json(a));
 }
 

@@ -76,5 +76,6 @@ Check check_chapman_kolmogorov(const Context& context, MarkovAnalysis& analysis)
 Check check_model_msd(const Context& context, MarkovAnalysis& analysis);
 Check check_growth(const Context& context, const MarkovAnalysis& analysis);
 Check check_sampling(const MarkovAnalysis& analysis);
+Check check_symmetry(const Context& context, const MarkovAnalysis& analysis);
 
 } // namespace mesolith

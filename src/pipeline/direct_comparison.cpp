@@ -1,8 +1,11 @@
 #include "mesolith/pipeline/direct_comparison.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/msm/transport.hpp"
 
 #include "analysis_parts.hpp"
 
@@ -29,6 +32,28 @@ DirectComparison compare_with_direct(DirectTransport direct, const Vec3& model, 
     c.z_mean = (model - direct.tracer).mean() / (bootstrap_scale(n_blocks) * standard_deviation(mean));
     c.direct = std::move(direct);
     return c;
+}
+
+Vec3 slope_of_model(const Kernel& kernel, const SlopeEstimator& estimator, std::span<const double> time) {
+    const double tau = kernel.lag_time;
+    double longest = 0;
+    for (const std::size_t lag : estimator.lags) {
+        if (time[lag] < tau * (1 - 1e-9))
+            throw DataError(
+                "a model says nothing about times shorter than its lag. Fit the MSD from its lag on");
+        longest = std::max(longest, time[lag]);
+    }
+    std::vector<std::int64_t> steps(static_cast<std::size_t>(std::floor(longest / tau * (1 + 1e-12))) + 2);
+    std::iota(steps.begin(), steps.end(), std::int64_t{0});
+    const std::vector<Mat3> msd = exact_msd(kernel, steps);
+    Vec3 slope = Vec3::Zero();
+    for (std::size_t k = 0; k < estimator.lags.size(); ++k) {
+        const double at = time[estimator.lags[k]] / tau;
+        const std::size_t below = std::min(static_cast<std::size_t>(at), msd.size() - 2);
+        const double share = at - static_cast<double>(below);
+        slope += estimator.weight[k] * ((1 - share) * msd[below] + share * msd[below + 1]).diagonal();
+    }
+    return slope;
 }
 
 } // namespace mesolith

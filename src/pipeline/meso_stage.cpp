@@ -8,8 +8,8 @@
 
 #include "mesolith/core/interrupt.hpp"
 #include "mesolith/meso/field.hpp"
-#include "mesolith/msm/van_hove.hpp"
 #include "mesolith/meso/simulate.hpp"
+#include "mesolith/msm/van_hove.hpp"
 #include "mesolith/pipeline/analysis_file.hpp"
 #include "mesolith/pipeline/stages.hpp"
 

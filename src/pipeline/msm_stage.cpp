@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "mesolith/core/error.hpp"
 #include "mesolith/core/interrupt.hpp"
 #include "mesolith/pipeline/analysis_file.hpp"
 #include "mesolith/pipeline/stages.hpp"
@@ -123,6 +124,20 @@ void expect_lags_fit_the_data(const MarkovSection& m, const std::vector<SiteTraj
                         m.fit_window[1], longest));
 }
 
+/// The symmetry that counts are pooled over; a crystal whose symmetry cannot be used is not pooled.
+std::vector<SiteOperation> operations_of(const StoredSites& stored, const Config& config,
+                                         std::vector<std::string>& warnings) {
+    try {
+        return pooling_operations(site_symmetry(stored.sites.basis, stored.framework_species,
+                                                stored.framework_positions, config.sites.symmetry_tolerance),
+                                  config.msm.pooling);
+    } catch (const DataError& error) {
+        warn(warnings,
+             fmt::format("counts are not pooled over the symmetry of the crystal: {}", error.what()));
+        return {};
+    }
+}
+
 } // namespace
 
 StageOutcome run_msm(const Config& config) {
@@ -141,12 +156,15 @@ StageOutcome run_msm(const Config& config) {
         stored.push_back(read_trajectory(events.group(fmt::format("trajectories/{}", k))));
     std::vector<SiteTrajectory> trajectories;
     std::vector<MsdSums> raw_msd;
+    std::vector<CollectiveDisplacement> collective;
     for (const StoredTrajectory& t : stored) {
         trajectories.push_back(t.trajectory);
         raw_msd.push_back(t.msd);
+        if (t.collective) collective.push_back(*t.collective);
     }
     if (trajectories.empty())
         throw FileError(files.sites + ": holds no trajectory. Run `mesolith sites` again");
+    if (collective.size() != trajectories.size()) collective.clear();
     expect_lags_fit_the_data(config.msm, trajectories);
 
     spdlog::info("msm: {} sites, lags of {:g} to {:g} ps, {} resamplings", result.sites.sites.basis.size(),
@@ -157,12 +175,19 @@ StageOutcome run_msm(const Config& config) {
         resolve_estimator(options.estimator, trajectories.front().n_ions(), result.sites.sites.size(),
                           result.sites.sites.basis.size());
     options.estimator = resolved.options;
+    if (config.msm.pooling != Pooling::none)
+        options.operations = operations_of(result.sites, config, provenance.warnings);
     spdlog::info("msm: estimator {} ({})", name(options.estimator.estimator), resolved.reason);
     result.analysis = analyse(trajectories, result.sites.sites, raw_msd, options, [&](double fraction) {
         throw_if_interrupted();
         progress.update(fraction);
     });
+    result.details =
+        describe_model(result.analysis, trajectories, result.sites.sites, raw_msd, collective, options);
     progress.finish();
+    result.estimator = resolved.options.estimator;
+    result.estimator_reason = resolved.reason;
+    result.symmetry_operations = options.operations.size();
     result.orbits = occupancy_by_orbit(result.sites.sites, stored);
     result.network = jump_network(trajectories, result.sites.sites);
     result.recrossings = count_all_recrossings(trajectories, result.sites.sites);

@@ -178,6 +178,8 @@ std::string to_text(const RunSummary& s) {
         for (int a = 0; a < 3; ++a)
             for (int b = a; b < 3; ++b) {
                 const double value = lag.diffusivity(a, b), error = lag.error(a, b);
+                if (a != b && std::abs(value) + error < 1e-10 * lag.diffusivity.trace())
+                    continue; // by symmetry
                 const std::string hops = a == b ? fmt::format(" {:>14.0f}", lag.hops[a]) : "";
                 out += fmt::format("  D_{}{}   {:>24} {:>30}{}\n", axes[a], axes[b], with_error(value, error),
                                    with_error(value * si, error * si), hops);

@@ -90,7 +90,8 @@ TEST_CASE("a Markovian crystal gives back its diffusivity at every lag and passe
         CHECK(check.verdict != Verdict::fail);
     }
     CHECK(a.chosen == 0);
-    CHECK(a.agreement_sentence.find("From a lag of 2 ps on") == 0);
+    CHECK(a.agreement_sentence.find("At the chosen lag of 2 ps the model's MSD grows as") == 0);
+    CHECK(a.markovian);
     CHECK(a.convergence.back().duration == Approx(12000));
     CHECK((a.convergence.back().diffusivity - a.lags[0].transport.diffusivity.diagonal()).norm() < 1e-12);
     CHECK(a.model.time.size() == a.model.value.size());

@@ -1,11 +1,14 @@
 #include <cmath>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/msm/transport.hpp"
 #include "mesolith/pipeline/direct_comparison.hpp"
 
 #include "support/catch.hpp"
+#include "support/kernels.hpp"
 
 using namespace mesolith;
+using namespace mesolith::test;
 
 namespace {
 
@@ -57,4 +60,24 @@ TEST_CASE("with other weights than those of the samples the motion does not canc
     CHECK(compare_with_direct(direct, model, samples, 7).z[0] < 1);
     CHECK_THROWS_AS(compare_with_direct(direct, model, {}, 7), DataError);
     CHECK_THROWS_AS(compare_with_direct(direct_from({1}), model, samples, 7), DataError);
+}
+
+TEST_CASE(
+    "a fit of the MSD finds in a chain without memory its D, in one with memory the slope of the window",
+    "[pipeline][direct]") {
+    SlopeEstimator line;
+    line.lags = {0, 1}; // two points: the difference quotient
+    line.weight = {-1.0 / (2 * 12), 1.0 / (2 * 12)};
+    const Kernel memoryless = simple_cubic();
+    const double tau = memoryless.lag_time;
+    const std::vector<double> time{2.5 * tau, 2.5 * tau + 12};
+    const Vec3 D = exact_transport(memoryless).diffusivity.diagonal();
+    CHECK((slope_of_model(memoryless, line, time) - D).norm() < 1e-12);
+    const Kernel chain = alternating_chain();
+    const std::vector<double> grid{chain.lag_time, 4 * chain.lag_time};
+    line.weight = {-1 / (6 * chain.lag_time), 1 / (6 * chain.lag_time)};
+    const auto msd = exact_msd(chain, {1, 4});
+    CHECK(slope_of_model(chain, line, grid)[0] ==
+          Approx((msd[1](0, 0) - msd[0](0, 0)) / (6 * chain.lag_time)).epsilon(1e-12));
+    CHECK_THROWS_AS(slope_of_model(chain, line, std::vector<double>{0.5 * chain.lag_time, 4}), DataError);
 }

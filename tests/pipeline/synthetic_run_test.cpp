@@ -114,6 +114,7 @@ mobile = ["Li"]
 structure = "crystal.POSCAR"
 [msm]
 lag_times_ps = [2, 4, 8]
+pooling = "none"
 fit_window_ps = [16, 40]
 bootstrap_samples = 80
 )",

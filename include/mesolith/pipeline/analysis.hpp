@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "mesolith/crystal/symmetry.hpp"
 #include "mesolith/msm/chapman_kolmogorov.hpp"
 #include "mesolith/msm/estimate_kernel.hpp"
 #include "mesolith/msm/spectrum.hpp"
@@ -28,8 +29,10 @@ struct Check {
 
 struct AnalysisOptions {
     std::vector<double> lag_times = {1, 2, 5, 10, 20, 40}; ///< [ps]
-    double chosen_lag = 0; ///< [ps]; 0: smallest lag from which on D and slow timescales stay the same
-    EstimatorOptions estimator;
+    double chosen_lag = 0;      ///< [ps]; 0: smallest lag from which on D and slow timescales stay the same
+    EstimatorOptions estimator; ///< resolved
+    /// Counts are pooled over these (pooling_operations); empty = not pooled.
+    std::vector<SiteOperation> operations;
     int bootstrap_samples = 200;
     double block = 0;                   ///< [ps]; 0: from the correlation times of the data
     double fit_begin = 5, fit_end = 20; ///< window of the MSD slope [ps]
@@ -41,6 +44,8 @@ struct AnalysisOptions {
     double plateau_level = 0.05;       ///< of the test whether D and timescales depend on the lag
     double ck_warn = 1, ck_fail = 2;   ///< largest err(n) over the 95 % noise floor
     double msd_warn = 2, msd_fail = 4; ///< largest |MSD model - projected| in errors
+    /// Largest difference of D with and without pooling, in errors of the difference.
+    double symmetry_warn = 3, symmetry_fail = 5;
 };
 
 /// Everything known at one lag time.
@@ -49,10 +54,12 @@ struct LagResult {
     Kernel kernel;
     ClassStructure classes;
     Transport transport;
-    Mat3 error = Mat3::Zero(); ///< standard error of D, each component [A^2/ps]
-    std::vector<Vec3> samples; ///< resampled D_xx, D_yy, D_zz
-    Vec3 hops = Vec3::Zero();  ///< independent hops behind D_xx, D_yy, D_zz
-    std::vector<Mode> modes;   ///< all wave vectors of the simulated cell, by falling modulus
+    EstimatorInfo estimator;         ///< how its iteration ended
+    Mat3 error = Mat3::Zero();       ///< standard error of D, each component [A^2/ps]
+    Mat3 delta_error = Mat3::Zero(); ///< the same to first order, without resampling (delta_method)
+    std::vector<Vec3> samples;       ///< resampled D_xx, D_yy, D_zz
+    Vec3 hops = Vec3::Zero();        ///< independent hops behind D_xx, D_yy, D_zz
+    std::vector<Mode> modes;         ///< all wave vectors of the simulated cell, by falling modulus
     std::vector<Estimate> internal_timescales, supercell_timescales; ///< slowest first [ps]
     /// Growth of the MSD between two times that are multiples of the lag, over twice the time, in the model
     /// and in the trajectory: alike when the model is right, also where neither has reached its long-time

@@ -4,6 +4,7 @@
 
 #include "mesolith/io/store.hpp"
 #include "mesolith/pipeline/analysis.hpp"
+#include "mesolith/pipeline/model_details.hpp"
 #include "mesolith/sites/jumps.hpp"
 
 namespace mesolith {
@@ -23,8 +24,13 @@ struct MarkovResult {
     std::vector<JumpClass> network;
     Recrossings recrossings;
     double fit_begin = 0, fit_end = 0; ///< [ps]
+    ModelDetails details;
+    Estimator estimator = Estimator::symmetrised; ///< never automatic
+    std::string estimator_reason;
+    std::size_t symmetry_operations = 0; ///< that counts were pooled over, 0 = not pooled
 };
 void write(Hdf5Group& root, const MarkovResult& result);
+void write(Hdf5Group& root, const ModelDetails& details);
 
 /// Whether a model may be called Markovian, and why; root attributes of every file made with it.
 struct ModelStatus {
