@@ -57,44 +57,59 @@ Network::Network(std::size_t n, std::vector<NetworkLink> links)
             static_cast<std::size_t>(std::lower_bound(begin, end, std::max(a, b)) - later_.begin()));
         link_turned_.push_back(a > b);
     }
+    row_first_.assign(n + 1, 0);
+    for (const std::int32_t k : later_) ++row_first_[at(k) + 1];
+    for (std::size_t k = 0; k < n; ++k) row_first_[k + 1] += row_first_[k];
+    row_.resize(later_.size());
+    column_end_.resize(later_.size());
+    std::vector<std::size_t> next(row_first_.begin(), row_first_.end() - 1);
+    for (std::size_t k = 0; k < n; ++k)
+        for (std::size_t s = first_[k]; s < first_[k + 1]; ++s) {
+            row_[next[at(later_[s])]++] = s;
+            column_end_[s] = first_[k + 1];
+        }
     g_.resize(later_.size());
-    gd_.resize(later_.size());
+    d_.resize(later_.size());
     share_.resize(later_.size());
     pivot_.resize(n);
 }
 
 std::vector<double> Network::differences(std::span<const double> g, std::span<const double> d) {
     std::fill(g_.begin(), g_.end(), 0.0);
-    std::fill(gd_.begin(), gd_.end(), 0.0);
+    std::fill(d_.begin(), d_.end(), 0.0);
     for (std::size_t l = 0; l < links_.size(); ++l) {
         g_[link_at_[l]] += g[l];
-        gd_[link_at_[l]] += link_turned_[l] ? -g[l] * d[l] : g[l] * d[l];
+        d_[link_at_[l]] += link_turned_[l] ? -g[l] * d[l] : g[l] * d[l];
     }
+    struct Sum {
+        double g = 0, gd = 0;
+    };
     const std::size_t n = node_.size();
-    std::vector<std::size_t> where(n, 0);
+    std::vector<Sum> sum(n); // links of node k to those eliminated later
     for (std::size_t k = 0; k < n; ++k) {
+        for (std::size_t s = first_[k]; s < first_[k + 1]; ++s) sum[at(later_[s])] = {g_[s], d_[s]};
+        for (std::size_t r = row_first_[k]; r < row_first_[k + 1]; ++r) {
+            const std::size_t s = row_[r]; // a node eliminated before k had a link to it
+            const double gs = g_[s], ds = d_[s];
+            for (std::size_t t = s + 1; t < column_end_[s]; ++t) {
+                Sum& other = sum[at(later_[t])];
+                const double left = gs * share_[t];
+                other.g += left;
+                other.gd += left * (d_[t] - ds);
+            }
+        }
         double G = 0;
-        for (std::size_t s = first_[k]; s < first_[k + 1]; ++s) G += g_[s];
+        for (std::size_t s = first_[k]; s < first_[k + 1]; ++s) G += g_[s] = sum[at(later_[s])].g;
         pivot_[k] = G;
         for (std::size_t s = first_[k]; s < first_[k + 1]; ++s) {
             share_[s] = G > 0 ? g_[s] / G : 0.0;
-            gd_[s] = g_[s] > 0 ? gd_[s] / g_[s] : 0.0; // from here on the difference itself
-        }
-        for (std::size_t s = first_[k]; s + 1 < first_[k + 1]; ++s) {
-            const std::size_t a = at(later_[s]);
-            for (std::size_t t = first_[a]; t < first_[a + 1]; ++t) where[at(later_[t])] = t;
-            for (std::size_t t = s + 1; t < first_[k + 1]; ++t) {
-                const std::size_t ab = where[at(later_[t])];
-                const double gab = g_[s] * share_[t];
-                g_[ab] += gab;
-                gd_[ab] += gab * (gd_[t] - gd_[s]);
-            }
+            d_[s] = g_[s] > 0 ? sum[at(later_[s])].gd / g_[s] : 0.0;
         }
     }
     std::vector<double> y(n, 0), result(n, 0);
     for (std::size_t k = n; k-- > 0;) {
         for (std::size_t s = first_[k]; s < first_[k + 1]; ++s)
-            y[k] += share_[s] * (y[at(later_[s])] - gd_[s]);
+            y[k] += share_[s] * (y[at(later_[s])] - d_[s]);
         result[at(node_[k])] = y[k];
     }
     return result;

@@ -40,10 +40,13 @@ private:
     std::vector<std::int32_t> node_;     // in order of elimination
     std::vector<std::size_t> first_;     // neighbours eliminated after the k-th: [first_[k], first_[k + 1])
     std::vector<std::int32_t> later_;    // their places in the order, ascending
-    std::vector<std::size_t> link_at_;   // where each link is in later_
-    std::vector<char> link_turned_;      // whether b is eliminated before a
-    std::vector<double> g_, gd_, share_; // conductance, times difference, g / G
-    std::vector<double> pivot_;          // G
+    std::vector<std::size_t> row_first_; // entries of later_ that name node k: row_[row_first_[k]] and on
+    std::vector<std::size_t> row_;
+    std::vector<std::size_t> column_end_; // of each entry: first_[k + 1]
+    std::vector<std::size_t> link_at_;    // where each link is in later_
+    std::vector<char> link_turned_;       // whether b is eliminated before a
+    std::vector<double> g_, d_, share_;   // conductance, difference, g / G
+    std::vector<double> pivot_;           // G
 };
 
 } // namespace mesolith

@@ -130,8 +130,8 @@ void ReversibleFit::climb() {
             along_links = std::max(along_links, std::abs(step[at(link.b)] - step[at(link.a)]));
         for (const double s : step) largest = std::max(largest, std::abs(s));
         if (!std::isfinite(largest)) no_convergence(info_);
-        done = largest < 1e-9; // quadratic: after this step the rest is rounding
-        const double t = along_links > 1e-8 ? std::log1p(along_links) / along_links : 1.0;
+        done = largest < 1e-8; // quadratic: after this step the rest is rounding
+        const double t = along_links > 1.5 ? std::log1p(along_links) / along_links : 1.0;
         for (std::size_t j = 0; j < n; ++j) u_[j] += t * step[j];
         evaluate();
     }

@@ -22,9 +22,9 @@ struct Flows {
 ///
 ///     sum_{i != j} S_ji / (1 + exp(u_i - u_j)) = sum_{i != j} C(j -> i)    for every j, summed over R:
 ///
-/// a Bradley-Terry model (logistic, concave; its Hessian is the Laplacian of a network). Newton's method with
-/// steps t = ln(1 + s) / s, s the largest change of u_j - u_i along a link: the likelihood never falls (F.
-/// Bach, Electron. J. Stat. 4, 384 (2010), as |f'''| <= s f''), and t -> 1.
+/// a Bradley-Terry model (logistic, concave; its Hessian is the Laplacian of a network). Newton's method: as
+/// |f'''| <= s f'' along a step that changes u_j - u_i by at most s on any link, full steps raise the
+/// likelihood for s < 1.79, steps of ln(1 + s) / s always (F. Bach, Electron. J. Stat. 4, 384 (2010)).
 class ReversibleFit {
 public:
     /// @param c  counts of each transition, weighted and pooled

@@ -130,7 +130,8 @@ TEST_CASE("estimates reject counts of another crystal, no counts, and a pi of th
     CHECK_THROWS_AS(estimate_kernel(make_counts(3, {}), three_sites(), {}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::symmetrised, {1, 1}}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::symmetrised, {1, -1, 1}}), DataError);
-    CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::non_reversible, {1, 1, 1}}), DataError);
+    CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::non_reversible, {1, 1, 1}}),
+                    DataError);
 }
 
 TEST_CASE("check_kernel names the site whose column is wrong", "[msm][kernel]") {
