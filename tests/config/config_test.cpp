@@ -140,7 +140,8 @@ TEST_CASE("all problems are reported at once, each with its line, in the order o
                                    "bootstrap_samples = 1\n"
                                    "[mseo]\n");
     const std::vector<std::string> expected{
-        "in.toml:2:1: run.sed: unknown key, did you mean \"seed\"? Known: name, output, seed, threads",
+        "in.toml:2:1: run.sed: unknown key, did you mean \"seed\"? Known: name, output, seed, threads, "
+        "temperature_K",
         "in.toml:3:11: run.threads: expected a whole number from 0 to 1024, got -1",
         "in.toml:4:1: trajectory.0.file: expected a text, got nothing",
         "in.toml:5:10: trajectory.0.stride: expected a whole number >= 1, got 0.5",
@@ -313,6 +314,12 @@ TEST_CASE("results of a stage depend on its own keys and not on names or threads
     // The lags of the MSD are measured while mapping.
     CHECK(stage_options(a, "sites") != stage_options(parse(smallest, {"msm.fit_window_ps=[1,2]"}), "sites"));
     CHECK(stage_options(a, "msm") != stage_options(parse(smallest, {"run.seed=9"}), "msm"));
+    // The temperature stands in msm.h5: a new one has to be written there, and nowhere else.
+    const Config hot = parse(smallest, {"run.temperature_K=600"});
+    CHECK(hot.run.temperature == 600.0);
+    CHECK_FALSE(a.run.temperature);
+    CHECK(stage_options(a, "msm") != stage_options(hot, "msm"));
+    CHECK(stage_options(a, "sites") == stage_options(hot, "sites"));
     CHECK_THROWS_AS(stage_options(a, "cooking"), DataError);
 }
 
