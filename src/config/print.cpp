@@ -125,7 +125,7 @@ discard_ps = 10                  # equilibration
 mobile = ["Li"]                  # what diffuses; the rest is the framework, whose drift is removed
 
 [sites]
-structure = "crystal.POSCAR"     # the ideal crystal: its Li atoms are the sites
+structure = "crystal.POSCAR"     # the ideal crystal: its Li atoms are the sites (no crystal: source = "density")
 assignment = "core"              # an ion belongs to the last core sphere it entered ("nearest": to the nearest site)
 core_radius_angstrom = 0.9       # at most half the distance between two sites
 

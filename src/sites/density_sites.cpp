@@ -382,6 +382,11 @@ void state(DensitySites& found, std::size_t n_ions, const DensityOptions& option
     if (certain < n)
         found.statement +=
             fmt::format(" The other {} hold {:.2g} of {} ions on average.", n - certain, ions, n_ions);
+    if (const std::size_t shallow = found.n_shallow(); shallow > 0)
+        found.statement +=
+            fmt::format(" {} shallow: the pass to a neighbour is above half the peak, hops over it are "
+                        "hardly told from rattling.",
+                        shallow == 1 ? "1 site is" : fmt::format("{} sites are", shallow));
     const std::int64_t lost = found.unmatched_peaks[0] + found.unmatched_peaks[1];
     if (lost > 0)
         found.statement += fmt::format(" {} of one half {} no site of the whole.",
@@ -433,6 +438,11 @@ double DensitySite::persistence() const {
 std::size_t DensitySites::n_certain() const {
     return static_cast<std::size_t>(
         std::count_if(sites.begin(), sites.end(), [](const DensitySite& s) { return s.certain; }));
+}
+
+std::size_t DensitySites::n_shallow() const {
+    return static_cast<std::size_t>(
+        std::count_if(sites.begin(), sites.end(), [](const DensitySite& s) { return s.persistence() < 2; }));
 }
 
 DensitySites find_density_sites(const VoxelGrid& grid, const VoxelCounts& counts, std::size_t n_ions,

@@ -67,6 +67,10 @@ cmp out.txt data/printed.toml || fail "--print-config does not reproduce itself"
 awk 'NR <= 17 { first[NR] = $0 } { n = (NR - 1) % 17 + 1; if (n <= 2 || n > 9) print; else print first[n] }' data/md.xyz | head -n 3400 >data/still.xyz
 expect 0 '7 sites' sites $in --set 'sites.source="averaged"' --set 'sites.structure=""' --set trajectory.file=still.xyz --set run.output=averaged
 
+# Sites from the density alone; the check makes the same pass.
+expect 0 'of [0-9]+ sites are certain' sites $in --set 'sites.source="density"' --set 'sites.structure=""' --set run.output=density
+expect 0 'density  .*sites are certain' check $in --set 'sites.source="density"' --set 'sites.structure=""' --set sites.assignment=watershed
+
 expect 0 'frames     600' info data/md.xyz
 expect 0 'made by  mesolith' info runs/cubic/sites.h5
 expect 0 'lattice  20 x 20 x 20 cells' info runs/cubic/meso.h5

@@ -147,8 +147,8 @@ TEST_CASE("all problems are reported at once, each with its line, in the order o
         "in.toml:5:10: trajectory.0.stride: expected a whole number >= 1, got 0.5",
         "in.toml:6:9: trajectory.0.types: expected a table from type numbers to elements, got a table with "
         "Li = 1",
-        "in.toml:9:14: sites.assignment: expected \"nearest\" or \"core\", got the text \"cores\", did you "
-        "mean "
+        "in.toml:9:14: sites.assignment: expected \"nearest\", \"core\" or \"watershed\", got the text "
+        "\"cores\", did you mean "
         "\"core\"?",
         "in.toml:11:16: msm.lag_times_ps: expected a list of numbers > 0, got a list of 2 with the text "
         "\"two\" at "
@@ -238,6 +238,31 @@ TEST_CASE("an option --set wins over the file and goes through the same checks",
     CHECK(c.sites.structure == "b.POSCAR");
     // The last of two wins.
     CHECK(parse(smallest, {"run.seed=3", "run.seed=4"}).run.seed == 4);
+}
+
+TEST_CASE("density sites have keys of their own, and basins need a density", "[config]") {
+    const std::string text =
+        "[[trajectory]]\nfile='a'\n[sites]\nsource='density'\nassignment='watershed'\n"
+        "density_spacing_angstrom=0.3\ndensity_merge_distance_angstrom=0.6\ndensity_floor=0.1\n";
+    const Config c = parse(text);
+    CHECK(c.sites.source == SiteSource::density);
+    CHECK(c.sites.assignment == Assignment::watershed);
+    CHECK(c.sites.density.spacing == 0.3);
+    CHECK(c.sites.density.peaks.merge_distance == 0.6);
+    CHECK(c.sites.density.peaks.floor == 0.1);
+    CHECK(stage_options(c, "sites") !=
+          stage_options(parse(text, {"sites.density_min_occupancy=0.1"}), "sites"));
+
+    auto found = problems_of(text, {"sites.density_spacing_angstrom=0.31", "sites.density_floor=0.6"});
+    REQUIRE(found.size() == 2);
+    CHECK(contains(found[0] + found[1], "at most half of density_merge_distance_angstrom = 0.6, got 0.31"));
+    CHECK(contains(found[0] + found[1], "at most density_threshold = 0.5, got 0.6"));
+    found = problems_of(text, {"sites.source=averaged"});
+    REQUIRE(found.size() == 1);
+    CHECK(contains(found[0], "expected \"nearest\" or \"core\" beside source = \"averaged\""));
+    found = problems_of(text, {"sites.structure=c.POSCAR"});
+    REQUIRE(found.size() == 1);
+    CHECK(contains(found[0], "expected nothing beside source = \"density\""));
 }
 
 TEST_CASE("an option --set reaches one or all of several trajectories", "[config]") {

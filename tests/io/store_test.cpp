@@ -153,6 +153,68 @@ TEST_CASE("a crystal without a framework and with one radius comes back", "[io][
     CHECK(r.sites.space_group.empty());
 }
 
+TEST_CASE("density sites come back with grid, basins and certainty", "[io][store]") {
+    const TemporaryFolder folder;
+    const VoxelGrid grid(Cell((Mat3() << 6, 0, 0, 1, 4, 0, 0.5, 0.25, 3).finished()), 0.5);
+    VoxelCounts counts{{50, 40}, {std::vector<std::uint32_t>(grid.size(), 0), {}}};
+    counts.counts[0][grid.voxel_of({0.1, 0.2, 0.3})] = 50;
+    counts.counts[1] = counts.counts[0];
+    counts.counts[1][grid.voxel_of({0.6, 0.7, 0.5})] = 40;
+    DensityOptions options;
+    options.peaks.merge_distance = 1;
+    const DensitySites d = find_density_sites(grid, counts, 3, options);
+    REQUIRE(d.sites.size() == 2);
+    REQUIRE(d.n_certain() == 1);
+    REQUIRE(d.warnings.size() == 2);
+    store(folder / "d.h5", d);
+    const DensitySites r = read_density_sites(Hdf5File::open(folder / "d.h5"));
+    CHECK(r.statement == d.statement);
+    CHECK(r.warnings == d.warnings);
+    CHECK(r.frames == d.frames);
+    CHECK(r.half_peaks == d.half_peaks);
+    CHECK(r.unmatched_peaks == d.unmatched_peaks);
+    CHECK(r.outside_fraction == d.outside_fraction);
+    CHECK(r.basins.basin == d.basins.basin);
+    CHECK(r.basins.unassigned_outside == d.basins.unassigned_outside);
+    CHECK(r.basins.grid.n() == grid.n());
+    CHECK(r.basins.grid.axes() == grid.axes());
+    REQUIRE(r.density.size() == d.density.size());
+    CHECK(r.density[5] == static_cast<float>(d.density[5]));
+    REQUIRE(r.sites.size() == 2);
+    for (std::size_t k = 0; k < 2; ++k) {
+        const DensitySite &a = r.sites[k], &b = d.sites[k];
+        CHECK(a.peak.voxel == b.peak.voxel);
+        CHECK(a.peak.position == b.peak.position);
+        CHECK(a.peak.height == b.peak.height);
+        CHECK(a.peak.saddle == b.peak.saddle);
+        CHECK(a.peak.neighbour == b.peak.neighbour);
+        CHECK(a.peak.occupancy == b.peak.occupancy);
+        CHECK(a.occupancy == b.occupancy);
+        CHECK(a.half_occupancy == b.half_occupancy);
+        CHECK(a.half_peak == b.half_peak);
+        CHECK(a.certain == b.certain);
+        CHECK(std::isnan(a.half_displacement) == std::isnan(b.half_displacement));
+    }
+    // A basin of a site that is not there.
+    Hdf5File file = Hdf5File::modify(folder / "d.h5");
+    file.remove("basin");
+    file.write("basin", std::vector<std::int32_t>(grid.size(), 2));
+    CHECK_THROWS_AS(read_density_sites(file), FileError);
+}
+
+TEST_CASE("each rule of assignment comes back, an unknown one is refused", "[io][store]") {
+    const TemporaryFolder folder;
+    StoredSites s = some_sites();
+    for (const Assignment method : {Assignment::nearest, Assignment::core, Assignment::watershed}) {
+        s.assignment.method = method;
+        store(folder / "sites.h5", s);
+        CHECK(read_sites(Hdf5File::open(folder / "sites.h5")).assignment.method == method);
+    }
+    Hdf5File file = Hdf5File::modify(folder / "sites.h5");
+    file.set_attribute("assignment", "guessed");
+    CHECK_THROWS_AS(read_sites(file), FileError);
+}
+
 TEST_CASE("a trajectory comes back with events, MSD and diagnostics", "[io][store]") {
     const TemporaryFolder folder;
     const StoredTrajectory t = some_trajectory();

@@ -230,6 +230,81 @@ TEST_CASE("averaged positions of ions that stay are their sites", "[pipeline][si
     CHECK(stored.framework_positions.size() == 8);
 }
 
+TEST_CASE("the density of a march has the sites it visits, and every hop is found on them",
+          "[pipeline][sites][density]") {
+    const std::string method = GENERATE("nearest", "core", "watershed");
+    const March run(
+        {.n_frames = 200, .scale = 1, .start = Vec3(0.7, -0.4, 1.1), .drift = Vec3(0.2, -0.1, 0.05)});
+    run_sites(config_of(run, {"sites.source=density", "sites.structure=\"\"", "sites.folding=none",
+                              "sites.assignment=" + method, "sites.core_radius_angstrom=0.5"}));
+    const StoredSites stored = run.sites();
+    REQUIRE(stored.sites.size() == 7); // of 8: nobody goes to (3, 3, 3)
+    CHECK(stored.framework_positions.size() == 8);
+    const DensitySites density =
+        read_density_sites(Hdf5File::open(run / "out/sites.h5").group("sites/density"));
+    CHECK(density.statement.find("7 of 7 sites are certain") == 0);
+    CHECK(density.outside_fraction == 0);
+    double ions = 0;
+    for (const DensitySite& s : density.sites) ions += s.occupancy;
+    CHECK(ions == Approx(4));
+
+    const StoredTrajectory t = run.trajectory();
+    for (int k = 0; k < 4; ++k) {
+        const auto events = t.trajectory.of_ion(static_cast<std::size_t>(k));
+        REQUIRE(events.size() == static_cast<std::size_t>(hops_of(k, 199)) + 1);
+        for (std::size_t e = 0; e < events.size(); ++e) {
+            if (e > 0) CHECK(events[e].frame == 10 * static_cast<int>(e) - k);
+            const double moved = 3 * static_cast<double>(e);
+            const Vec3 at = Vec3(0, 3 * (k % 2), 3 * (k / 2)) + Vec3(0.7, -0.4, 1.1) +
+                            (k < 3 ? Vec3(moved, 0, 0) : Vec3(0, -moved, 0));
+            const Vec3 site = stored.sites.position(events[e].site) +
+                              stored.sites.cell.to_cartesian(events[e].cell.cast<double>());
+            CHECK((site - at).norm() < 0.2); // an ion that never rattles may stand on the edge of a voxel
+        }
+    }
+}
+
+TEST_CASE("a replica is registered on the density sites of the first trajectory",
+          "[pipeline][sites][density]") {
+    const March run;
+    write_march(run / "b.xyz",
+                {.n_frames = 150, .scale = 1.01, .start = Vec3(0.5, 0.2, 0), .drift = Vec3::Zero()});
+    const std::string text =
+        "[[trajectory]]\nfile = \"md.xyz\"\nframe_interval_ps = 0.5\nwrapping = \"unwrapped\"\n"
+        "[[trajectory]]\nfile = \"b.xyz\"\nframe_interval_ps = 0.5\nwrapping = \"unwrapped\"\n"
+        "[sites]\nsource = \"density\"\nassignment = \"watershed\"\nfolding = \"none\"\n[run]\noutput = \"" +
+        (run / "out") + "\"\n";
+    run_sites(parse_config(text, run / "in.toml"));
+    CHECK(run.sites().sites.size() == 7);
+    for (int replica = 0; replica < 2; ++replica) {
+        const StoredTrajectory t = run.trajectory(replica);
+        std::size_t hops = 0;
+        for (std::size_t k = 0; k < 4; ++k) hops += t.trajectory.of_ion(k).size() - 1;
+        std::size_t expected = 0;
+        for (int k = 0; k < 4; ++k)
+            expected += static_cast<std::size_t>(hops_of(k, replica == 0 ? 199 : 149));
+        CHECK(hops == expected);
+    }
+}
+
+TEST_CASE("densities without sites are input errors that name the trajectory",
+          "[pipeline][sites][density][bad]") {
+    const March run;
+    const auto message = [&](const std::string& set) {
+        try {
+            run_sites(config_of(run, {"sites.source=density", "sites.structure=\"\"", set}));
+        } catch (const InputError& error) {
+            return std::string(error.what());
+        }
+        return std::string("accepted");
+    };
+    CHECK(
+        message("sites.density_threshold=1e9").find("md.xyz: [sites] source = \"density\" finds no sites") !=
+        std::string::npos);
+    CHECK(message("sites.density_spacing_angstrom=0.001").find("voxels") != std::string::npos);
+    CHECK(message("trajectory.end_ps=0.4").find("at least two frames") != std::string::npos);
+}
+
 TEST_CASE("a stage with nothing new to do is skipped, and only that", "[pipeline]") {
     const March run;
     CHECK(run_sites(config_of(run)) == StageOutcome::done);

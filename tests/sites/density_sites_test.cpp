@@ -427,6 +427,19 @@ TEST_CASE("a site that only one half of the data has, or that moves, is not cert
     }
 }
 
+TEST_CASE("sites with a high pass between them are called shallow", "[sites][density]") {
+    const VoxelGrid grid(Cell(6 * Mat3::Identity()), 0.25);
+    const std::vector<Well> wells{{Vec3(1, 1, 1), 0.3}, {Vec3(2, 1, 1), 0.3}, {Vec3(4, 4, 4), 0.3}};
+    DensityOptions options;
+    options.peaks.merge_saddle = 0.99;
+    const DensitySites found = find_density_sites(grid, sample(grid, wells, 4000, 2), 3, options);
+    REQUIRE(found.sites.size() == 3);
+    CHECK(found.n_shallow() == 2);
+    CHECK(contains(found.statement, "2 sites are shallow"));
+    for (const DensitySite& s : found.sites)
+        CHECK((s.persistence() < 2) == (away(grid, s.peak.position, wells[2].centre) > 0.1));
+}
+
 TEST_CASE("fewer sites than ions are warned about", "[sites][density]") {
     const VoxelGrid grid(Cell(6 * Mat3::Identity()), 0.25);
     const std::vector<Well> wells{{Vec3(1, 1, 1), 0.3}, {Vec3(1.2, 1, 1), 0.3}, {Vec3(4, 4, 4), 0.3}};

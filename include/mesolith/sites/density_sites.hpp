@@ -13,9 +13,9 @@ namespace mesolith {
 /// When a local maximum of the density is a site. Densities are in units of the mean density of the ions in
 /// the cell.
 struct PeakOptions {
-    double threshold = 0.5;    ///< lower maxima are no sites of their own; > 0
-    double merge_saddle = 0.8; ///< two maxima are one site when the pass between them reaches this share of
-                               ///< the lower one (topological persistence); > 0, above 1 = never
+    double threshold = 0.5;      ///< lower maxima are no sites of their own; > 0
+    double merge_saddle = 0.8;   ///< two maxima are one site when the pass between them reaches this share of
+                                 ///< the lower one (topological persistence); > 0, above 1 = never
     double merge_distance = 0.7; ///< two sites closer than this are one, whatever the pass; 0 = not used [A]
     double min_occupancy = 0.02; ///< sites that hold fewer ions on average join the neighbour with the
                                  ///< highest pass, or are dropped
@@ -27,10 +27,10 @@ struct DensityPeak {
     std::size_t voxel = 0;        ///< of the maximum
     Vec3 position = Vec3::Zero(); ///< centroid of the density above half the maximum (above the highest pass,
                                   ///< if that is higher) within the basin; Cartesian [A]
-    double height = 0;           ///< density at the maximum [1/A^3]
-    double saddle = 0;           ///< highest pass to another peak, 0 when there is none [1/A^3]
-    std::int32_t neighbour = -1; ///< peak on the other side of that pass
-    double occupancy = 0;        ///< density integrated over the basin: mean number of ions
+    double height = 0;            ///< density at the maximum [1/A^3]
+    double saddle = 0;            ///< highest pass to another peak, 0 when there is none [1/A^3]
+    std::int32_t neighbour = -1;  ///< peak on the other side of that pass
+    double occupancy = 0;         ///< density integrated over the basin: mean number of ions
 };
 
 struct Watershed {
@@ -94,6 +94,7 @@ struct DensitySites {
     std::vector<std::string> warnings;
 
     std::size_t n_certain() const;
+    std::size_t n_shallow() const; ///< persistence below 2: hops over the pass are hardly told from rattling
 };
 
 /// Sites of all data, and of each half alone with the same options. A peak of a half is the site whose
