@@ -5,8 +5,8 @@
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
 #include "mesolith/meso/field.hpp"
-#include "mesolith/msm/van_hove.hpp"
 #include "mesolith/meso/vector_units.hpp"
+#include "mesolith/msm/van_hove.hpp"
 
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
