@@ -299,6 +299,50 @@ TEST_CASE("reversible estimates are right to 1e-12 of each component over fourte
     for (const Mode& mode : kernel_spectrum(k, {Vec3::Zero()})) CHECK_FALSE(std::isnan(mode.timescale(1)));
 }
 
+TEST_CASE("on a large lattice every site is left as often as was counted, in detailed balance",
+          "[msm][reversible]") {
+    // That, with flows S / (q_j + q_i), is all the likelihood equations ask. 7 x 6 x 5 sites, periodic.
+    std::mt19937_64 random(2);
+    const auto site = [](int x, int y, int z) { return (x % 7 * 6 + y % 6) * 5 + z % 5; };
+    CountMap counts;
+    for (int x = 0; x < 7; ++x)
+        for (int y = 0; y < 6; ++y)
+            for (int z = 0; z < 5; ++z)
+                for (const std::int32_t i : {site(x + 1, y, z), site(x, y + 1, z), site(x, y, z + 1)}) {
+                    const std::int32_t j = site(x, y, z);
+                    counts[{j, j, zero}] = static_cast<std::int64_t>(random() % 5000);
+                    counts[{j, i, zero}] = static_cast<std::int64_t>(1 + random() % (random() % 2 ? 3 : 300));
+                    counts[{i, j, zero}] = static_cast<std::int64_t>(random() % 30);
+                }
+    constexpr std::size_t n = 210;
+    std::vector<double> left(n, 0), visits(n, 0);
+    for (const auto& [t, c] : counts) {
+        visits[at(t.from)] += static_cast<double>(c);
+        if (t.from != t.to) left[at(t.from)] += static_cast<double>(c);
+    }
+    EstimatorInfo info;
+    const Kernel k = estimate_kernel(counts_of(n, {counts}), line_of_sites(n), reversible, {}, &info);
+    check_kernel(k);
+    CHECK(info.gradient < 1e-12);
+    CHECK(info.iterations <= 15);
+    CHECK(balance_error(k) < 1e-16);
+    double worst = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+        double leaving = 0;
+        for (const KernelEntry& e : k.from(j))
+            if (at(e.to) != j) leaving += e.p;
+        worst = std::max(worst, std::abs(leaving * visits[j] / left[j] - 1));
+    }
+    CHECK(worst < 1e-12);
+    for (const auto& [t, c] : counts) {
+        const double both = static_cast<double>(c + counts[t.reversed()]);
+        const double flow = k.stationary[at(t.from)] * probability(k, at(t.from), t.to, zero);
+        const double q_sum =
+            visits[at(t.from)] / k.stationary[at(t.from)] + visits[at(t.to)] / k.stationary[at(t.to)];
+        if (t.from != t.to) CHECK(flow * q_sum == Approx(both).epsilon(1e-12));
+    }
+}
+
 TEST_CASE("given pi over fourteen decades keeps pi, and weak flows are right", "[msm][reversible]") {
     // Two sites: x = S / (l_0 + l_1) with l = D / (pi - x), solved by bisection in 60 digits.
     for (const double weak : {0.1, 1e-6, 1e-14}) {
