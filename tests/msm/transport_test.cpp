@@ -125,16 +125,48 @@ TEST_CASE("a driven kernel's MSD grows with the square of its drift", "[msm][tra
     CHECK(relative_difference(squared, t.drift * t.drift.transpose()) < 1e-8);
 }
 
-TEST_CASE("large kernels by conjugate gradients and by sparse LU equal the dense formula",
-          "[msm][transport]") {
+TEST_CASE("kernels of 450 sites equal the dense formula by either elimination", "[msm][transport]") {
     const Kernel large = random_reversible(450, 2, 8);
     const Mat3 reference = group_inverse_diffusivity(large);
     CHECK(relative_difference(exact_transport(large).diffusivity, reference) < 1e-9);
-    Kernel not_marked = large; // the same numbers through the solver for kernels without detailed balance
+    Kernel not_marked = large; // the same numbers through the one for kernels without detailed balance
     not_marked.reversible = false;
     CHECK(relative_difference(exact_transport(not_marked).diffusivity, reference) < 1e-9);
     const auto stepped = exact_msd(large, {3});
     CHECK((stepped[0] / 3 - exact_msd(large, {1})[0]).norm() < stepped[0].norm());
+}
+
+TEST_CASE("more than 3000 sites, by conjugate gradients or sparse LU, have the D of their primitive cell",
+          "[msm][transport]") {
+    for (const Kernel& small : {random_reversible(5, 6), random_nonreversible(5, 6)}) {
+        constexpr int cells = 620; // along the third axis: 3100 sites
+        Kernel large = small;
+        Mat3 A = small.basis.cell.vectors();
+        A.row(2) *= cells;
+        large.basis = {};
+        large.basis.cell = Cell(A);
+        large.stationary.clear();
+        large.entries.clear();
+        large.column = {0};
+        for (int c = 0; c < cells; ++c)
+            for (std::size_t j = 0; j < 5; ++j) {
+                large.basis.positions.push_back(small.basis.positions[j] +
+                                                c * small.basis.cell.vectors().row(2).transpose());
+                large.basis.orbit.push_back(0);
+                large.basis.name.push_back("Li1.1");
+                large.stationary.push_back(small.stationary[j] / cells);
+                for (KernelEntry e : small.from(j)) {
+                    const int z = c + e.R[2], wrapped = (z + cells) % cells;
+                    e.R[2] = (z - wrapped) / cells;
+                    e.to += 5 * wrapped;
+                    large.entries.push_back(e);
+                }
+                large.column.push_back(large.entries.size());
+            }
+        const Transport t = exact_transport(large), primitive = exact_transport(small);
+        CHECK(relative_difference(t.diffusivity, primitive.diffusivity) < 1e-9);
+        CHECK((t.drift - primitive.drift).norm() <= 1e-10 * primitive.drift.norm());
+    }
 }
 
 TEST_CASE("two crystals that never exchange give the average of their diffusivities by weight",
