@@ -103,9 +103,14 @@ Vectors iterative_corrector(const ClassProblem& problem, const Vec3& drift) {
         solver.setTolerance(1e-11);
         solver.setMaxIterations(20 * n);
         solver.compute(laplacian);
+        Vec3 scale = Vec3::Zero();
+        for (const Move& m : problem.moves) scale += m.flow * m.shift.cwiseAbs();
         for (int c = 0; c < 3; ++c) {
-            if (rhs.col(c).isZero(0)) continue; // nothing moves along it
-            chi.col(c) = solver.solve(rhs.col(c));
+            // The Laplacian reaches only what sums to zero: rounding beyond that would make the iteration
+            // diverge.
+            const Eigen::VectorXd balanced = rhs.col(c).array() - rhs.col(c).mean();
+            if (balanced.lpNorm<1>() <= 1e-14 * scale[c]) continue; // every site moves alike, or nothing does
+            chi.col(c) = solver.solve(balanced);
             demand_success(solver.info(), problem.size());
         }
         return chi;
@@ -114,8 +119,11 @@ Vectors iterative_corrector(const ClassProblem& problem, const Vec3& drift) {
     grounded.setFromTriplets(triplets.begin(), triplets.end());
     Eigen::SparseLU<Sparse> solver(grounded);
     demand_success(solver.info(), problem.size());
-    const Eigen::MatrixXd right = rhs.bottomRows(n - 1);
-    chi.bottomRows(n - 1) = solver.solve(right);
+    for (int c = 0; c < 3; ++c) {
+        // one by one: into rows of a matrix Eigen 3.4 writes at the wrong places
+        const Eigen::VectorXd right = rhs.col(c).tail(n - 1);
+        chi.col(c).tail(n - 1) = solver.solve(right);
+    }
     return chi;
 }
 
