@@ -101,6 +101,26 @@ class Hopping:
                 found[k] = 1
         return np.array(list(found)) / 5040, np.array(list(found.values()))
 
+    def symmetries(self, tolerance=0.1):
+        """Operations of an orthorhombic crystal as (signs of the axes, site each site goes to, cell it goes to).
+
+        Found by trial: every combination of mirrors, with every shift that puts the first site on another one.
+        """
+        fractional = self.positions @ np.linalg.inv(self.cell)
+        found = []
+        for signs in np.array(np.meshgrid(*[[1, -1]] * 3)).reshape(3, -1).T:
+            for target in np.flatnonzero(self.orbit == self.orbit[0]):
+                moved = fractional * signs + (fractional[target] - fractional[0] * signs)
+                away = moved[:, None] - fractional[None]
+                cells = np.rint(away)
+                distance = np.linalg.norm((away - cells) @ self.cell, axis=2)
+                site = np.argmin(distance, axis=1)
+                index = np.arange(len(site))
+                fits = distance[index, site].max() < tolerance and np.all(self.orbit[site] == self.orbit)
+                if fits and len(set(site.tolist())) == len(site):
+                    found.append((signs, site, cells[index, site].astype(int)))
+        return found
+
 
 class Windows:
     """Windows of one lag (eq. 4), with the cell vector R and a group each, as a table (from, to, R, group, count)."""
@@ -136,6 +156,25 @@ class Windows:
         self.R = np.column_stack([a, b - SPAN // 2, c - SPAN // 2])
         self.d = self.R @ h.cell + h.positions[self.destination] - h.positions[self.origin]
 
+    def alike(self, symmetries):
+        """The same table with each entry shared among its images under the symmetries."""
+        other = object.__new__(Windows)
+        other.__dict__.update(self.__dict__)
+        parts = [
+            (
+                site[self.origin],
+                site[self.destination],
+                self.R * signs + cell[self.destination] - cell[self.origin],
+            )
+            for signs, site, cell in symmetries
+        ]
+        other.origin, other.destination, other.R = (np.concatenate(part) for part in zip(*parts))
+        other.group = np.tile(self.group, len(symmetries))
+        other.count = np.tile(self.count / len(symmetries), len(symmetries))
+        h = self.hopping
+        other.d = other.R @ h.cell + h.positions[other.destination] - h.positions[other.origin]
+        return other
+
     def bloch(self, k):
         """Symmetrised transition matrix at any wave vector k, in the form with Hermitian symmetry."""
         n = self.hopping.n_basis
@@ -148,11 +187,12 @@ class Windows:
 class Sums:
     """Per group: counts N[g, to, from], first and second moments A, B [g, axis, to, from], Bloch counts F[g, k, to, from].
 
-    With minimum_image the displacement of a window is the shortest vector in the periodic box, as in eq. 7.
+    With minimum_image the displacement of a window is the shortest vector in the periodic box, as in eq. 7; with symmetries
+    each window counts in equal parts for all its images under them.
     """
 
-    def __init__(self, windows, minimum_image=False):
-        w, n = windows, windows.hopping.n_basis
+    def __init__(self, windows, minimum_image=False, symmetries=()):
+        w, n = windows.alike(symmetries) if symmetries else windows, windows.hopping.n_basis
         self.tau, self.n = w.tau, n
         self.k, self.k_count = w.hopping.wave_vectors()
         self.cell = w.hopping.cell
