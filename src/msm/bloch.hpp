@@ -55,13 +55,15 @@ private:
 struct OccupiedSites {
     std::vector<std::int32_t> local; ///< place among them, -1: none
     std::vector<std::size_t> site;
-    std::vector<double> root; ///< sqrt(pi) of all sites
+    std::vector<double> root, inverse_root; ///< sqrt(pi) of all sites; 0 where pi = 0
 
-    explicit OccupiedSites(const Kernel& kernel) : local(kernel.n_sites(), -1), root(kernel.n_sites(), 0.0) {
+    explicit OccupiedSites(const Kernel& kernel)
+        : local(kernel.n_sites(), -1), root(kernel.n_sites(), 0.0), inverse_root(root) {
         for (std::size_t j = 0; j < kernel.n_sites(); ++j)
             if (kernel.stationary[j] > 0) {
                 local[j] = static_cast<std::int32_t>(site.size());
                 root[j] = std::sqrt(kernel.stationary[j]);
+                inverse_root[j] = 1 / root[j];
                 site.push_back(j);
             }
     }
@@ -74,7 +76,7 @@ struct OccupiedSites {
         for (const std::size_t j : site)
             for (const KernelEntry& e : kernel.from(j)) {
                 const auto to = static_cast<std::size_t>(e.to);
-                if (local[to] >= 0) f(local[to], local[j], phases(e.R) * (e.p * root[j] / root[to]));
+                if (local[to] >= 0) f(local[to], local[j], phases(e.R) * (e.p * root[j] * inverse_root[to]));
             }
     }
 

@@ -10,6 +10,8 @@
 
 #include "mesolith/core/error.hpp"
 
+#include "tridiagonal.hpp"
+
 namespace mesolith {
 
 namespace {
@@ -41,27 +43,12 @@ public:
         high_ += slack_ + smallest_pivot_;
     }
 
-    static constexpr std::size_t lanes = 8;
-    using Lanes = std::array<double, lanes>;
+    static constexpr std::size_t lanes = sturm_lanes;
+    using Lanes = SturmLanes;
 
     /// Number of eigenvalues below each x: negative pivots of T - x (Sylvester).
     Lanes count_below(const Lanes& x) const {
-        Lanes q, count;
-        for (std::size_t l = 0; l < lanes; ++l) {
-            q[l] = diagonal_[0] - x[l];
-            q[l] = std::abs(q[l]) < smallest_pivot_ ? -smallest_pivot_ : q[l];
-            count[l] = q[l] < 0 ? 1.0 : 0.0;
-        }
-        for (Eigen::Index i = 1; i < diagonal_.size(); ++i) {
-            const double d = diagonal_[i], s = squares_[i - 1];
-            for (std::size_t l = 0; l < lanes; ++l) {
-                double next = d - x[l] - s / q[l];
-                next = std::abs(next) < smallest_pivot_ ? -smallest_pivot_ : next;
-                count[l] += next < 0 ? 1.0 : 0.0;
-                q[l] = next;
-            }
-        }
-        return count;
+        return sturm_counts(diagonal_.data(), squares_.data(), diagonal_.size(), smallest_pivot_, x);
     }
 
     double count_below(double x) const {
@@ -120,6 +107,16 @@ Eigen::VectorXd all_hermitian(const Matrix& m) {
     return solver.eigenvalues();
 }
 
+Tridiagonal tridiagonal(Eigen::MatrixXd m) {
+    Eigen::VectorXd diagonal, beside;
+    reduce_to_tridiagonal(m, diagonal, beside);
+    return {std::move(diagonal), beside};
+}
+Tridiagonal tridiagonal(const Eigen::MatrixXcd& m) {
+    const Eigen::Tridiagonalization<Eigen::MatrixXcd> reduced(m);
+    return {reduced.diagonal(), reduced.subDiagonal()};
+}
+
 template <class Matrix>
 std::vector<double> some_hermitian(const Matrix& m, std::size_t n) {
     const auto size = static_cast<std::size_t>(m.rows());
@@ -130,8 +127,7 @@ std::vector<double> some_hermitian(const Matrix& m, std::size_t n) {
         return falling_modulus({all.begin(), all.end()}, n);
     }
     if (!m.allFinite()) demand_success(Eigen::NoConvergence);
-    const Eigen::Tridiagonalization<Matrix> reduced(m);
-    const Tridiagonal t(reduced.diagonal(), reduced.subDiagonal());
+    const Tridiagonal t = tridiagonal(m);
     std::vector<double> values = t.ascending(size - n, n);
     const double least = std::max(values.front(), 0.0);
     const auto below = static_cast<std::size_t>(t.count_below(-least)); // as large, but negative
@@ -172,9 +168,6 @@ Eigenpairs pairs_of_general(const Matrix& m) {
 }
 
 } // namespace
-
-Eigen::VectorXd hermitian_eigenvalues(const Eigen::MatrixXd& m) { return all_hermitian(m); }
-Eigen::VectorXd hermitian_eigenvalues(const Eigen::MatrixXcd& m) { return all_hermitian(m); }
 
 std::vector<double> largest_by_modulus(const Eigen::MatrixXd& m, std::size_t n) {
     return some_hermitian(m, n);

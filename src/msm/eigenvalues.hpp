@@ -8,12 +8,9 @@
 
 namespace mesolith {
 
-/// All eigenvalues, ascending. The lower triangle is read.
-Eigen::VectorXd hermitian_eigenvalues(const Eigen::MatrixXd& m);
-Eigen::VectorXd hermitian_eigenvalues(const Eigen::MatrixXcd& m);
-
 /// The n eigenvalues of largest modulus, falling: reduction to a tridiagonal matrix, then bisection by Sturm
-/// sequences (eight at a time), which costs what is asked for and not n_sites iterations.
+/// sequences (eight at a time), which costs what is asked for and not n_sites iterations; all eigenvalues by
+/// implicit QR when many are wanted. The lower triangle is read.
 std::vector<double> largest_by_modulus(const Eigen::MatrixXd& m, std::size_t n);
 std::vector<double> largest_by_modulus(const Eigen::MatrixXcd& m, std::size_t n);
 

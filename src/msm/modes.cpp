@@ -7,6 +7,7 @@
 #include <Eigen/QR>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/msm/transport.hpp"
 
 #include "bloch.hpp"
 
@@ -224,8 +225,8 @@ std::vector<ModeAnalysis> analyse_modes(const Kernel& kernel, const SiteSpectrum
         }
         mode.participation = 1 / squares;
         for (std::size_t c = 0; c < channels.size(); ++c)
-            if (mode.channel < 0 ||
-                on_channel[c] > on_channel[static_cast<std::size_t>(mode.channel)] * (1 + 1e-9))
+            if (on_channel[c] >
+                (mode.channel < 0 ? 0.0 : on_channel[static_cast<std::size_t>(mode.channel)] * (1 + 1e-9)))
                 mode.channel = static_cast<std::int32_t>(c);
         mode.orbit_exchange = between_sets(spectrum, group, orbit);
         mode.channel_exchange = between_sets(spectrum, group, channel_of);

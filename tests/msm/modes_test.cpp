@@ -2,6 +2,7 @@
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/msm/modes.hpp"
+#include "mesolith/msm/transport.hpp"
 
 #include "support/catch.hpp"
 #include "support/kernels.hpp"

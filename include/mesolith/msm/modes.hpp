@@ -4,7 +4,6 @@
 
 #include "mesolith/msm/channels.hpp"
 #include "mesolith/msm/spectrum.hpp"
-#include "mesolith/msm/transport.hpp"
 
 namespace mesolith {
 
