@@ -10,13 +10,13 @@ from .canvas import AXIS_COLOURS, BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, 
 from .numbers import (
     AXES,
     axis_lengths,
-    duration,
     exact,
     grouped,
     is_number,
     joined,
     percent,
     plain,
+    rounded_duration,
     with_error,
 )
 from .run import Missing
@@ -330,61 +330,155 @@ def msd(run):
     return title, figure, caption
 
 
+def mean_error(lag):
+    """Standard error of the mean of D_xx, D_yy, D_zz [A^2/ps] from its resampled values."""
+    errors = np.diag(np.asarray(lag.error))
+    try:
+        samples = np.asarray(lag["diffusivity/samples"])
+    except Missing:
+        samples = np.zeros((0, 3))
+    if len(samples) > 1:
+        # the stored errors are the spread of the samples times a factor for the number of blocks
+        spread = samples.std(axis=0, ddof=1)
+        known = (spread > 0) & np.isfinite(spread) & np.isfinite(errors)
+        if known.any():
+            return float(samples.mean(axis=1).std(ddof=1) * np.median(errors[known] / spread[known]))
+    return float(np.sqrt(np.sum(errors**2)) / 3)
+
+
+def lag_marks(run):
+    """Per lag how the selection saw it: "agrees", "differs", "last" (none longer to test) or "few" (too few counts)."""
+    file = run.need("msm")
+    if "lag_selection/agrees" not in file:
+        return None
+    usable, testable, agrees = (
+        np.asarray(file[f"lag_selection/{name}"]) for name in ("usable", "testable", "agrees")
+    )
+    return [
+        "few" if not u else "last" if not t else "agrees" if a else "differs"
+        for u, t, a in zip(usable, testable, agrees)
+    ]
+
+
+MARKS = {  # of the black dots: face colour, size, meaning
+    "agrees": (INK, 6, "agrees with all longer lags"),
+    "differs": ("white", 6, "differs from a longer lag"),
+    "last": (GREY, 6, "no lag twice as long to test it"),
+    "few": ("white", 3, "too few counts"),
+}
+
+
 def diffusivity_by_lag(run):
     file, lags = run.need("msm"), run.lags
     tau = np.array([lag.lag_time for lag in lags])
-    values = np.array([np.diag(lag.D) for lag in lags])
-    errors = np.array([np.diag(lag.error) for lag in lags])
-    growth = np.array([lag["diffusivity/model_slope"] for lag in lags])
-    seen = np.array([lag["diffusivity/msd_slope"] for lag in lags])
+
+    def with_mean(rows):
+        rows = np.asarray(rows, dtype=float)
+        return np.column_stack([rows, rows.mean(axis=1)])
+
+    values = with_mean([np.diag(lag.D) for lag in lags])
+    errors = np.column_stack([[np.diag(lag.error) for lag in lags], [mean_error(lag) for lag in lags]])
+    growth = with_mean([lag["diffusivity/model_slope"] for lag in lags])
+    seen = with_mean([lag["diffusivity/msd_slope"] for lag in lags])
     lengths = axis_lengths(*cells_of(run))
     chosen = run.chosen.index
-    fit_error = file["msd/fit/error"]
-    figure, axes = panels(3, 3.3, left=0.085, right=0.985, bottom=0.155, top=0.80, wspace=0.33)
-    for a, ax in enumerate(axes[0]):
-        ax.fill_between(
-            tau, seen[:, a] - fit_error[a], seen[:, a] + fit_error[a], color=BLUE, alpha=0.16, linewidth=0
-        )
-        ax.plot(tau, seen[:, a], color=BLUE, linewidth=1.3, label="growth of the trajectory's MSD")
-        ax.plot(
-            tau, growth[:, a], "s--", color=GREEN, markersize=4.5, linewidth=1, label="of the model's MSD"
-        )
-        ax.errorbar(
-            tau,
-            values[:, a],
-            yerr=errors[:, a],
-            fmt="o-",
-            color=INK,
-            linewidth=1.2,
-            capsize=2.5,
-            label="exact D of the model",
-        )
+    fit_error = np.asarray(file["msd/fit/error"])
+    marks = lag_marks(run)
+    plateau = marks is not None and int(file.attr("lag_selection", "plateau", 0)) == 1
+    figure, axes = panels(
+        2, 5.6, n_rows=2, left=0.085, right=0.985, bottom=0.095, top=0.83, wspace=0.2, hspace=0.34
+    )
+    for a, ax in enumerate(axes.ravel()):
+        if plateau:
+            ax.fill_between(
+                [tau[chosen], tau[-1] * 1.12],
+                values[chosen, a] - errors[chosen, a],
+                values[chosen, a] + errors[chosen, a],
+                color=ORANGE,
+                alpha=0.28,
+                linewidth=0,
+                zorder=0.5,
+            )
+        if a < 3:
+            ax.fill_between(
+                tau, seen[:, a] - fit_error[a], seen[:, a] + fit_error[a], color=BLUE, alpha=0.16, linewidth=0
+            )
+        ax.plot(tau, seen[:, a], color=BLUE, linewidth=1.3)
+        ax.plot(tau, growth[:, a], "s--", color=GREEN, markersize=4, linewidth=1)
+        ax.errorbar(tau, values[:, a], yerr=errors[:, a], fmt="-", color=INK, linewidth=1.2, capsize=2.5)
+        for k in range(len(tau)):
+            face, size, _ = MARKS[marks[k]] if marks and k < len(marks) else (INK, 5, "")
+            ax.plot(
+                tau[k], values[k, a], "o", markersize=size, markerfacecolor=face, markeredgecolor=INK, zorder=4
+            )
         ax.plot(
             tau[chosen],
             values[chosen, a],
             "o",
+            markersize=12,
+            markerfacecolor="none",
+            markeredgecolor=RED,
+            markeredgewidth=1.6,
+            zorder=5,
+        )
+        log_axis(ax.xaxis)
+        ax.set_ylim(0, None)
+        ax.set_xlim(tau[0] / 1.12, tau[-1] * 1.12)
+        ax.set_title(axis_title(AXES[a], lengths) if a < 3 else "mean of x, y, z", loc="left")
+        if a > 1:
+            ax.set_xlabel("lag time τ (ps)")
+        if a % 2 == 0:
+            ax.set_ylabel("D, or slope of MSD / 2 (Å²/ps)", fontsize=9)
+    handles = [
+        Line2D([], [], color=INK, linewidth=1.2, marker="o", markersize=5, label="exact D of the model"),
+        Line2D([], [], color=GREEN, linestyle="--", marker="s", markersize=4, label="growth of the model's MSD"),
+        Line2D([], [], color=BLUE, linewidth=1.3, label="of the trajectory's MSD"),
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="o",
             markersize=10,
             markerfacecolor="none",
             markeredgecolor=RED,
             markeredgewidth=1.6,
             label="chosen lag",
+        ),
+    ]
+    if plateau:
+        handles.append(Patch(color=ORANGE, alpha=0.28, label="its D ± one error"))
+    for kind in [kind for kind in MARKS if marks and kind in marks]:
+        face, size, text = MARKS[kind]
+        handles.append(
+            Line2D(
+                [],
+                [],
+                linestyle="",
+                marker="o",
+                markersize=size,
+                markerfacecolor=face,
+                markeredgecolor=INK,
+                label=text,
+            )
         )
-        log_axis(ax.xaxis)
-        ax.set_ylim(0, None)
-        ax.set_title(axis_title(AXES[a], lengths), loc="left")
-        ax.set_xlabel("lag time τ (ps)")
-    axes[0, 0].set_ylabel("D, or slope of MSD / 2 (Å²/ps)")
-    found = dict(zip(*reversed(axes[0, 0].get_legend_handles_labels())))
-    figure.legend(found.values(), found.keys(), loc="upper center", ncol=4)
+    figure.legend(handles=handles, loc="upper center", ncol=4, columnspacing=1.3)
     sentence, _, rest = str(file.attr("/", "agreement_sentence", "")).strip().rstrip(".").partition(". ")
-    title = sentence or "Diffusivity of the model against its lag time"
+    if marks is None:
+        title = sentence or "Diffusivity of the model against its lag time"
+    else:
+        rest = ". ".join(part for part in (sentence, rest) if part)
+        title = (
+            f"From a lag of {exact(tau[chosen])} ps on D no longer depends on the lag within its errors"
+            if plateau
+            else f"No plateau: D still depends on the lag at {exact(tau[chosen])} ps"
+        )
     caption = (
-        "Green squares must meet the blue line: between the same two times the model's MSD grows as that of the"
-        " trajectory. A lag too short takes each recrossing for an independent step and lies too high. Black: D"
-        " at long times; it stays apart from the slopes while slow relaxation goes on. Bars and band: one"
-        " standard error; all come from the same data, so that differences are known better than they suggest."
+        "Black: D at long times with one standard error. A lag too short takes each recrossing for an independent"
+        " step and lies too high; from the right lag on D stays within the band. Green squares must meet the blue"
+        " line: between the same two times the model's MSD grows as that of the trajectory. All come from the same"
+        " data, so that differences are known better than the bars suggest."
     )
-    return title, figure, f"{rest}. {caption}" if rest else caption
+    return title, figure, f"{caption} {rest}." if rest else caption
 
 
 def convergence(run):
@@ -421,7 +515,7 @@ def convergence(run):
     expected = np.sqrt(np.maximum(errors[half] ** 2 - errors[-1] ** 2, 0.25 * errors[-1] ** 2))
     steady = bool(np.all(moved <= 2 * expected))
     title = (
-        f"Doubling the trajectory from {duration(time[half])} moved D by at most {percent(relative, 0)}, "
+        f"Doubling the trajectory from {rounded_duration(time[half])} moved D by at most {percent(relative, 0)}, "
         + ("as its error bars allow" if steady else "more than its error bars allow: the run is too short")
     )
     caption = (
@@ -433,6 +527,27 @@ def convergence(run):
 
 
 # --- is it Markovian ---
+
+
+def followed_modes(file, internal, internal_error):
+    """Modes within the cell followed over the lags by eigenvector: values, errors [lag][mode] and degeneracies; or None.
+
+    Errors are those of the eigenvalue that the mode has at each lag, NaN where it is none (a crossing)."""
+    if "modes/followed" not in file:
+        return None
+    followed = np.asarray(file["modes/followed"], dtype=float)
+    if followed.ndim != 2 or followed.shape[1] != len(internal):
+        return None
+    kept = np.isfinite(followed).any(axis=1)
+    values, size = followed[kept].T, np.asarray(file["modes/size"])[kept]
+    errors = np.full(values.shape, np.nan)
+    for lag, row in enumerate(values):
+        for mode, value in enumerate(row):
+            with np.errstate(invalid="ignore"):
+                off = np.abs(internal[lag] / value - 1)
+            if np.isfinite(off).any() and np.nanmin(off) < 1e-6:
+                errors[lag, mode] = internal_error[lag, int(np.nanargmin(off))]
+    return (values, errors, size) if values.shape[1] else None
 
 
 def _timescale_panel(ax, tau, values, errors, chosen_time, heading):
@@ -455,7 +570,7 @@ def _timescale_panel(ax, tau, values, errors, chosen_time, heading):
     seen = finite[np.isfinite(finite)]
     log_axis(ax.yaxis, few=len(seen) > 0 and seen.max() > 300 * tau[0])
     # a corner of the grey region always shows
-    low = min(0.25 * tau[-1], 0.6 * seen.min()) if len(seen) else 0.6 * tau[0]
+    low = min(0.12 * tau[-1], 0.6 * seen.min()) if len(seen) else 0.6 * tau[0]
     high = max(tau[-1] * 2, seen.max() * 2 if len(seen) else 0)
     x = np.array([tau[0] / 1.25, tau[-1] * 1.25])
     grey = np.array([max(low, x[0]), x[1]])
@@ -485,7 +600,12 @@ def implied_timescales(run):
     chosen = run.chosen
     with_supercell = "timescales/supercell" in file
     figure, axes = panels(2 if with_supercell else 1, 3.6, bottom=0.145, top=0.91, wspace=0.2)
-    _timescale_panel(axes[0, 0], tau, internal, internal_error, chosen.lag_time, "within the unit cell")
+    followed = followed_modes(file, internal, internal_error)
+    if followed is None:
+        _timescale_panel(axes[0, 0], tau, internal, internal_error, chosen.lag_time, "within the unit cell")
+    else:
+        heading = "within the unit cell, followed by eigenvector"
+        _timescale_panel(axes[0, 0], tau, followed[0], followed[1], chosen.lag_time, heading)
     if with_supercell:
         _timescale_panel(
             axes[0, 1],
@@ -497,6 +617,11 @@ def implied_timescales(run):
         )
     axes[0, 0].set_ylabel("implied timescale t = −τ / ln |λ| (ps)")
     row = int(np.argmin(np.abs(tau - chosen.lag_time)))
+    degenerate = (
+        [(n, t) for n, t in zip(followed[2], followed[0][row]) if n > 1 and is_number(t)]
+        if followed is not None
+        else []
+    )
     endless = int(np.isinf(internal[row]).sum())
     slow = np.flatnonzero(np.isfinite(internal[row]) & np.isfinite(internal[-1]) & (internal[row] > 0))
     if row == len(tau) - 1 or not len(slow):
@@ -525,7 +650,18 @@ def implied_timescales(run):
     caption = (
         "Relaxation times that the model reads from its eigenvalues. Markovian dynamics give flat lines above"
         " the grey region; bands are one standard error, the dotted line is the chosen lag. Left: exchange"
-        " between sites within a unit cell. Right: all modes that fit the simulated cell; the slowest of"
+        " between sites within a unit cell"
+        + (
+            ", each mode followed from lag to lag by its eigenvector, so that lines may cross"
+            + (
+                f" ({joined(f'{int(n)} modes at {plain(t, 2)} ps' for n, t in degenerate)} are degenerate)"
+                if degenerate
+                else ""
+            )
+            if followed is not None
+            else ""
+        )
+        + ". Right: all modes that fit the simulated cell; the slowest of"
         " these are waves of concentration, that is diffusion over the box."
     )
     if endless > 1:

@@ -72,6 +72,43 @@ def into(box, points):
     return points - np.floor(fractional + EDGE) @ box
 
 
+def edges_of(msm):
+    """Edges by falling number of hops: origin, vector, hops, destination, and how many of them are drawn."""
+    origin, destination, R, count, displacement = (
+        np.asarray(msm[f"network/{name}"]) for name in ("from", "to", "R", "count", "displacement")
+    )
+    if not len(count):
+        raise Missing("no hop was seen")
+    first, vector, weight, second = merged(origin, destination, R, count, displacement)
+    shown = min(int(np.searchsorted(np.cumsum(weight), COVERED * weight.sum())) + 1, MAX_CLASSES, len(weight))
+    return first, vector, weight, second, shown
+
+
+def segments(box, lattice, start_of, vector, width):
+    """Whole edges inside the cell and their widths; of edges that cross a face one half at either end, and theirs."""
+    inside, inside_widths, half, half_widths = [np.zeros((0, 2, 3))], [], [np.zeros((0, 2, 3))], []
+    for e in range(len(width)):
+        start = into(box, start_of[e] + lattice)
+        stop = start + vector[e]
+        there = into(box, stop)
+        stays = np.linalg.norm(there - stop, axis=1) < 1e-6
+        inside.append(np.stack([start[stays], stop[stays]], axis=1))
+        inside_widths += [width[e]] * int(stays.sum())
+        out = ~stays
+        half.append(np.stack([start[out], start[out] + vector[e] / 2], axis=1))
+        half.append(np.stack([there[out], there[out] - vector[e] / 2], axis=1))
+        half_widths += [width[e]] * (2 * int(out.sum()))
+    return np.concatenate(inside), inside_widths, np.concatenate(half), half_widths
+
+
+def framework_of(msm, box, whole):
+    """Positions and species of the framework, when the simulated cell is drawn."""
+    if not whole or "basis/framework_positions" not in msm or not len(msm["basis/framework_positions"]):
+        return np.zeros((0, 3)), []
+    positions = into(box, np.asarray(msm["basis/framework_positions"]).reshape(-1, 3))
+    return positions, sorted({str(s) for s in msm["basis/framework_species"]})
+
+
 def shades(widths, colour):
     """Thin lines fainter than thick ones, or a dense network turns grey all over."""
     widths = np.asarray(widths, dtype=float)
@@ -81,13 +118,7 @@ def shades(widths, colour):
 
 def network(run):
     msm = run.need("msm")
-    origin, destination, R, count, displacement = (
-        np.asarray(msm[f"network/{name}"]) for name in ("from", "to", "R", "count", "displacement")
-    )
-    if not len(count):
-        raise Missing("no hop was seen")
-    first, vector, weight, second = merged(origin, destination, R, count, displacement)
-    shown = min(int(np.searchsorted(np.cumsum(weight), COVERED * weight.sum())) + 1, MAX_CLASSES, len(weight))
+    first, vector, weight, second, shown = edges_of(msm)
     covered = weight[:shown].sum() / weight.sum()
     unit, box, shifts, whole = drawing_cell(run)
     positions = np.asarray(msm["basis/positions"])
@@ -109,27 +140,11 @@ def network(run):
     widest = 6.0 if len(positions) * len(shifts) < 200 else 4.5
     width = np.maximum(widest * rate / rate[0], 0.35)
 
-    # whole edges inside the cell, and for those that cross a face one half at either end
-    inside_segments, inside_widths, half_segments, half_widths = [], [], [], []
     lattice = shifts @ unit
-    for e in range(shown):
-        start = into(box, positions[first[e]] + lattice)
-        stop = start + vector[e]
-        there = into(box, stop)
-        stays = np.linalg.norm(there - stop, axis=1) < 1e-6
-        inside_segments.append(np.stack([start[stays], stop[stays]], axis=1))
-        inside_widths += [width[e]] * int(stays.sum())
-        out = ~stays
-        half_segments.append(np.stack([start[out], start[out] + vector[e] / 2], axis=1))
-        half_segments.append(np.stack([there[out], there[out] - vector[e] / 2], axis=1))
-        half_widths += [width[e]] * (2 * int(out.sum()))
-    inside, half = np.concatenate(inside_segments), np.concatenate(half_segments)
+    inside, inside_widths, half, half_widths = segments(box, lattice, positions[first], vector, width[:shown])
     sites = np.concatenate([into(box, positions[i] + lattice) for i in range(len(positions))])
     kind = np.repeat(orbit, len(shifts))
-    framework = np.zeros((0, 3))
-    if whole and "basis/framework_positions" in msm and len(msm["basis/framework_positions"]):
-        framework = into(box, np.asarray(msm["basis/framework_positions"]).reshape(-1, 3))
-    species = sorted({str(s) for s in msm["basis/framework_species"]}) if len(framework) else []
+    framework, species = framework_of(msm, box, whole)
 
     lengths = np.linalg.norm(box, axis=1)
     planes = ((0, 1), (0, 2), (1, 2))

@@ -15,7 +15,7 @@ def is_number(value):
 
 def plain(value, digits=3):
     """`digits` significant digits, powers of ten written out: 0.0205, 1.3 × 10⁻⁵, ∞."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
@@ -24,9 +24,8 @@ def plain(value, digits=3):
     magnitude = math.floor(math.log10(abs(value)))
     if -4 <= magnitude < 6:
         return f"{value:.{max(digits - 1 - magnitude, 0)}f}".replace("-", "−")
-    return f"{value / 10.0 ** magnitude:.{digits - 1}f} × 10{str(magnitude).translate(SUPERSCRIPT)}".replace(
-        "-", "−"
-    )
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")  # 9.96 rounds up to the next power
+    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
 
 
 def exact(value):
@@ -49,16 +48,43 @@ def with_error(value, error, scale_from=1e-3):
 
 
 def grouped(count):
-    """1 234 567 with thin spaces."""
+    """1 234 567 with thin spaces; – and ∞ for what is no number."""
+    if not is_number(count):
+        return plain(count)
     return f"{int(round(count)):,}".replace(",", " ")
 
 
 def percent(share, digits=1):
-    return f"{100 * share:.{digits}f} %"
+    if not is_number(share):
+        return plain(share)
+    return f"{100 * share:.{digits}f} %".replace("-", "−")
 
 
 def duration(picoseconds):
+    if not is_number(picoseconds):
+        return plain(picoseconds)
     return f"{exact(picoseconds / 1000)} ns" if abs(picoseconds) >= 2000 else f"{exact(picoseconds)} ps"
+
+
+def rounded_duration(picoseconds):
+    """A measured time in three digits: 179 ps, 2.31 ns, 4.2 µs."""
+    if not is_number(picoseconds):
+        return plain(picoseconds)
+    for unit, size in (("µs", 1e6), ("ns", 1e3)):
+        if abs(picoseconds) >= 2 * size:
+            return f"{plain(picoseconds / size)} {unit}"
+    return f"{plain(picoseconds)} ps"
+
+
+def student_t(degrees, level=0.95):
+    """Half width, in standard errors, of the interval that holds the truth with that probability."""
+    if degrees < 1:
+        return math.inf
+    # t = sqrt(degrees) tan(u): the density becomes cos(u)^(degrees - 1) on a finite interval
+    u = np.linspace(0, math.pi / 2, 20001)
+    density = np.cos(u) ** (degrees - 1)
+    inside = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    return math.sqrt(degrees) * math.tan(float(np.interp(level, inside / inside[-1], u)))
 
 
 def joined(words):

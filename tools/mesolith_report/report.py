@@ -1,50 +1,18 @@
 """The page: numbers first, then one section per picture, provenance last. Parts that a run lacks leave one line."""
 
-import html
 import json
 import os
-import re
 
 import numpy as np
 
-from . import figures
+from . import details, dynamics, figures
 from .canvas import image
+from .markup import badge, dense, escape, heading, note, table, whole
+from .modes import modes
 from .network import network
 from .numbers import AXES, M2_PER_S, axis_lengths, exact, grouped, is_number, percent, plain, with_error
 from .run import Missing, ReportError
 from .tables import write_tables
-
-
-def escape(text):
-    return html.escape(str(text))
-
-
-def heading(text):
-    """Escaped, with numbers kept on the line of their units."""
-    return re.sub(r"(?<=[\d)]) (?=(Å|ps|ns|%))", "\u00a0", escape(text))
-
-
-def badge(verdict):
-    known = verdict if verdict in ("pass", "warn", "fail") else "unknown"
-    return f'<span class="badge {known}">{escape(verdict)}</span>'
-
-
-def table(header, rows, numeric=()):
-    """Cells are HTML already; columns in `numeric` stand to the right."""
-
-    def row(cells, tag):
-        return (
-            "<tr>"
-            + "".join(
-                f'<{tag}{" class=n" if c in numeric else ""}>{cell}</{tag}>' for c, cell in enumerate(cells)
-            )
-            + "</tr>"
-        )
-
-    return (
-        "<div"
-        f' class="wide"><table>{row(header, "th") if header else ""}{"".join(row(cells, "td") for cells in rows)}</table></div>'
-    )
 
 
 # --- the numbers ---
@@ -54,12 +22,7 @@ def headline(run):
     lag = run.chosen
     D, error = lag.D, lag.error
     mean = np.trace(D) / 3
-    samples = lag["diffusivity/samples"] if "diffusivity/samples" in _names(lag) else None
-    spread = (
-        float(np.std(np.asarray(samples).mean(axis=1), ddof=1))
-        if samples is not None and len(samples) > 1
-        else float(np.sqrt(np.sum(np.diag(error) ** 2)) / 3)
-    )
+    spread = figures.mean_error(lag)
     return (
         f'<p class="headline">D = {with_error(mean, spread)} Å²/ps ='
         f' {with_error(mean * M2_PER_S, spread * M2_PER_S)} m²/s</p><p class="sub">Tracer diffusivity of Li,'
@@ -68,16 +31,15 @@ def headline(run):
     )
 
 
-def _names(lag):
-    return [f"{group}/{name}" for group in ("diffusivity",) for name in lag._file._file[lag.path][group]]
-
-
 def tensor(run):
     lag = run.chosen
     D, error = lag.D, lag.error
-    rows = [
-        [f"<b>{AXES[a]}</b>"] + [escape(with_error(D[a, b], error[a, b])) for b in range(3)] for a in range(3)
-    ]
+    rounding = 1e-10 * np.abs(np.diag(D)).max()
+
+    def component(value, spread):
+        return "0" if abs(value) <= rounding and spread <= rounding else escape(with_error(value, spread))
+
+    rows = [[f"<b>{AXES[a]}</b>"] + [component(D[a, b], error[a, b]) for b in range(3)] for a in range(3)]
     per_axis = []
     file = run.need("msm")
     lengths = axis_lengths(*figures.cells_of(run))
@@ -351,6 +313,23 @@ def drawn(function, extra=None):
     return section
 
 
+def told(function):
+    """Section of text and tables whose title is the finding too."""
+
+    def section(run, _):
+        return function(run)
+
+    return section
+
+
+def lag_extra(run):
+    text = diffusivity_table(run)
+    try:
+        return text + details.lag_table(run)
+    except Missing:  # files of older versions
+        return text
+
+
 def written(function, title):
     def section(run, _):
         return title, function(run)
@@ -360,19 +339,31 @@ def written(function, title):
 
 SECTIONS = [
     # kicker and link text, section
-    ("Result", written(lambda run: headline(run) + tensor(run), "Diffusivity")),
+    ("Result", written(lambda run: headline(run) + details.status(run) + tensor(run), "Diffusivity")),
     ("Checks", written(verdicts, "Can the model be trusted?")),
     ("Warnings", written(warnings, "Warnings of the run")),
     ("Site occupancy", drawn(figures.site_occupancy)),
     ("Mapping", drawn(figures.mapping, mapping_table)),
     ("Jump network", drawn(network)),
     ("Mean square displacement", drawn(figures.msd)),
-    ("D against lag", drawn(figures.diffusivity_by_lag, diffusivity_table)),
+    ("Model against MD", told(details.against_md)),
+    ("Van Hove function", drawn(dynamics.van_hove)),
+    ("Scattering function", drawn(dynamics.scattering)),
+    ("D against lag", drawn(figures.diffusivity_by_lag, lag_extra)),
     ("Implied timescales", drawn(figures.implied_timescales)),
     ("Chapman-Kolmogorov test", drawn(figures.chapman_kolmogorov)),
-    ("Spectrum", drawn(figures.spectrum)),
+    ("Pooling", told(details.pooling)),
+    ("Errors", told(details.errors)),
+    ("What limits the error", told(details.limits)),
     ("Convergence", drawn(figures.convergence)),
-    ("Closed classes", lambda run, _: closed_classes(run)),
+    ("Rates", told(details.rates)),
+    ("Residence times", drawn(dynamics.residence, details.residence_table)),
+    ("Spectrum", drawn(figures.spectrum)),
+    ("Modes", drawn(modes, details.modes_table)),
+    ("Bands", drawn(dynamics.bands)),
+    ("Channels", told(details.passages)),
+    ("Closed classes", told(closed_classes)),
+    ("Sites without exchange", told(details.odd_sites)),
     ("Walkers", drawn(figures.walkers)),
     ("Field", drawn(figures.field)),
     ("All results", written(printed_results, "Results as the program printed them")),
@@ -388,7 +379,7 @@ def build(run, png_folder=None):
             title, content = section(run, png_folder)
         except Missing as reason:
             title, content = kicker, f'<p class="missing">Not shown: {escape(reason)}.</p>'
-        except (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError) as error:
+        except (KeyError, IndexError, ValueError, TypeError, ArithmeticError) as error:
             raise ReportError(
                 f'{run.folder}: the data of section "{kicker}" do not fit together ({type(error).__name__}:'
                 f" {error}). Run the stage again with this version of mesolith"
@@ -411,7 +402,7 @@ def build(run, png_folder=None):
         " model. "
         f'mesolith {escape(first.get("version", ""))}, {escape(created)}. Overall verdict:'
         f' {badge(verdict) if verdict else "–"}</p>'
-        f'<nav>{"".join(links)}</nav>{"".join(sections)}</main></body></html>\n'
+        f'<nav>{" ".join(links)}</nav>{"".join(sections)}</main></body></html>\n'
     )
 
 

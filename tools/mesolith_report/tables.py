@@ -1,10 +1,12 @@
 """CSV twins of the tables and curves of the report. Units stand in the header."""
 
 import csv
+import math
 import os
 
 import numpy as np
 
+from .details import orbit_names
 from .figures import occupancy
 from .numbers import AXES
 from .run import Missing
@@ -155,6 +157,201 @@ def field(run):
     )
 
 
+def lag_selection(run):
+    file, lags = run.need("msm"), run.lags
+    names = file["lag_selection/quantities"]
+    flags, numbers = ("usable", "testable", "agrees"), ("largest", "critical", "p", "resolution")
+    header = ["lag_time [ps]", *flags, *numbers, "quantity", "longer_lag [ps]"]
+    rows = []
+    for k, lag in enumerate(lags):
+        quantity, other = (int(file[f"lag_selection/{name}"][k]) for name in ("quantity", "lag"))
+        row = [lag.lag_time] + [file[f"lag_selection/{name}"][k] for name in (*flags, *numbers)]
+        row.append(names[quantity] if 0 <= quantity < len(names) else "")
+        rows.append(row + [lags[other].lag_time if 0 <= other < len(lags) else ""])
+    return header, rows
+
+
+def errors(run):
+    header = ["lag_time [ps]"] + [f"D_{axis} [A^2/ps]" for axis in AXES]
+    header += [f"{kind}_error_{axis} [A^2/ps]" for kind in ("bootstrap", "delta") for axis in AXES]
+    return header, [
+        [lag.lag_time, *np.diag(lag.D), *np.diag(lag.error), *np.diag(lag["diffusivity/delta_error"])]
+        for lag in run.lags
+    ]
+
+
+def pooling(run):
+    file = run.need("msm")
+    names = ("level", "entries", "half_difference", "used")
+    return list(names), zip(*(file[f"pooling/{name}"] for name in names))
+
+
+def against_md(run):
+    file = run.need("msm")
+    header = ["quantity"] + [f"{kind}_{axis}" for axis in AXES for kind in ("value", "error")]
+    header += ["mean", "mean_error", "unit"]
+    kinds = [("tracer", "A^2/ps"), ("model_window", "A^2/ps"), ("model", "A^2/ps")]
+    if int(file.attr("direct", "has_collective", 0)):
+        kinds += [("collective", "A^2/ps"), ("haven", "")]
+    rows = []
+    for kind, unit in kinds:
+        if f"direct/{kind}" not in file:
+            continue  # files of older versions
+        values, spread = file[f"direct/{kind}"], file[f"direct/{kind}_error"]
+        mean = file[f"direct/{kind}_mean"] if f"direct/{kind}_mean" in file else (np.mean(values), math.nan)
+        rows.append([kind, *np.column_stack([values, spread]).ravel(), *mean, unit])
+    z = np.column_stack([file["direct/z"], np.full(3, math.nan)]).ravel()
+    rows.append(["z", *z, file.attr("direct", "z_mean"), math.nan, ""])
+    return header, rows
+
+
+def rates(run):
+    file = run.need("msm")
+    header = ["method", "accepted"] + [_name(kind, a, b, "A^2/ps") for kind in ("D", "error") for a, b in COMPONENTS]
+    columns = (file[f"rates/{name}"] for name in ("method", "accepted", "D", "error", "text"))
+    return header + ["text"], (
+        [method, accepted, *np.ravel(D), *np.ravel(error), text] for method, accepted, D, error, text in zip(*columns)
+    )
+
+
+def residence(run):
+    file = run.need("msm")
+    names = ("orbit", "stays", "ended", "mean", "mean_error", "median", "median_ratio", "distance", "distance_limit")
+    header = [f"{name} [ps]" if name in ("mean", "mean_error", "median") else name for name in names]
+    return header, zip(*(file[f"residence/{name}"] for name in names))
+
+
+def survival(run):
+    file = run.need("msm")
+    rows = []
+    for k, orbit in enumerate(file["residence/orbit"]):
+        columns = (file[f"residence/{k}/{name}"] for name in ("time", "survival", "error"))
+        rows += [[orbit, *values] for values in zip(*columns)]
+    return ["orbit", "time [ps]", "survival", "error"], rows
+
+
+def modes(run):
+    file = run.need("msm")
+    orbits = orbit_names(file)
+    weight, share = np.asarray(file["modes/orbit_weight"]), np.asarray(file["modes/share"])
+    names = ("eigenvalue_re", "eigenvalue_im", "timescale", "size", "kind", "participation", "orbit_exchange")
+    header = ["mode"] + ["timescale [ps]" if name == "timescale" else name for name in names]
+    header += ["channel_exchange", "channel"]
+    header += [f"weight_{orbits[o] if o < len(orbits) else o + 1}" for o in range(weight.shape[1])]
+    header += [f"share_{axis}" for axis in AXES]
+    columns = [file[f"modes/{name}"] for name in (*names, "channel_exchange", "channel")]
+    return header, ([m + 1, *row, *weight[m], *share[m]] for m, row in enumerate(zip(*columns)))
+
+
+def eigenvectors(run):
+    """One line per basis site."""
+    file = run.need("msm")
+    kinds = [("right", "right"), ("left", "left"), ("site_weight", "weight")]
+    values = {kind: np.asarray(file[f"modes/{kind}"]) for kind, _ in kinds}
+    header = ["site", "name", "x [A]", "y [A]", "z [A]"]
+    header += [f"{name}_{m + 1}" for m in range(len(values["right"])) for _, name in kinds]
+    rows = []
+    for j, (name, position) in enumerate(zip(file["basis/name"], file["basis/positions"])):
+        row = [j, name, *position]
+        for m in range(len(values["right"])):
+            row += [values[kind][m, j] for kind, _ in kinds]
+        rows.append(row)
+    return header, rows
+
+
+def followed_timescales(run):
+    file = run.need("msm")
+    followed, overlap = np.asarray(file["modes/followed"]), np.asarray(file["modes/overlap"])
+    header, columns = ["lag_time [ps]"], [[lag.lag_time for lag in run.lags]]
+    for m in range(len(followed)):
+        header += [f"mode_{m + 1} [ps]", f"mode_{m + 1}_overlap"]
+        columns += [followed[m], overlap[m]]
+    return header, zip(*columns)
+
+
+def bands(run):
+    file = run.need("msm")
+    rate, parabola = np.asarray(file["bands/rate"]), np.asarray(file["bands/parabola"])
+    header = ["kappa_a", "kappa_b", "kappa_c", "distance [1/A]"]
+    header += [f"rate_{b + 1} [1/ps]" for b in range(rate.shape[1])]
+    header += [f"parabola_{c + 1} [1/ps]" for c in range(parabola.shape[1])]
+    return header, zip(*np.asarray(file["bands/kappa"]).T, file["bands/distance"], *rate.T, *parabola.T)
+
+
+def van_hove(run):
+    file = run.need("msm")
+    time, width = file["van_hove/time"], float(file.attr("van_hove", "bin"))
+    kinds = ("model", "trajectory", "error")
+    values = {kind: np.asarray(file[f"van_hove/{kind}"]) for kind in kinds}
+    header, columns = ["from [A]", "to [A]"], []
+    for t in range(len(time)):
+        header += [f"{kind}_{time[t]:g}ps" for kind in kinds]
+        columns += [values[kind][t] for kind in kinds]
+    edges = width * np.arange(values["model"].shape[1] + 1)
+    return header, zip(edges[:-1], edges[1:], *columns)
+
+
+def scattering(run):
+    file = run.need("msm")
+    header = ["k_x [1/A]", "k_y [1/A]", "k_z [1/A]", "time [ps]", "model", "trajectory", "error"]
+    kinds = [file[f"scattering/{kind}"] for kind in ("model", "trajectory", "error")]
+    return header, (
+        [*k, t, *(values[q][n] for values in kinds)]
+        for q, k in enumerate(file["scattering/k"])
+        for n, t in enumerate(file["scattering/time"])
+    )
+
+
+def channels(run):
+    file = run.need("msm")
+    names = file["channels/name"]
+    header = ["site", "site_name", "channel", "channel_name", "share_of_channel", "rank", "escape_time [ps]"]
+    rows = []
+    columns = (file["basis/name"], file["channels/of_site"], file["channels/escape_time"])
+    for j, (name, channel, time) in enumerate(zip(*columns)):
+        known = 0 <= channel < len(names)
+        of = [names[channel], file["channels/share"][channel], file["channels/rank"][channel]] if known else [""] * 3
+        rows.append([j, name, channel, *of, time])
+    return header, rows
+
+
+def first_passages(run):
+    file = run.need("msm")
+    orbits = file["first_passage/orbit"]
+    time, rate = file["first_passage/time"], file["first_passage/rate"]
+    return ["from", "to", "mean_first_passage [ps]", "rate [1/ps]"], (
+        [orbits[a], orbits[b], time[a][b], rate[a][b]] for a in range(len(orbits)) for b in range(len(orbits)) if a != b
+    )
+
+
+def next_cells(run):
+    file = run.need("msm")
+    header = ["lattice_vector", "next_cell [ps]", "slab_diffusivity [A^2/ps]", "plane_diffusivity [A^2/ps]"]
+    names = ("next_cell", "slab_diffusivity", "plane_diffusivity")
+    return header, zip("abc", *(file[f"first_passage/{name}"] for name in names))
+
+
+def limits(run):
+    file = run.need("msm")
+    header = ["axis", "relative_error", "goal", "wanted_time [ps]"]
+    goal = file.attr("forecast", "goal")
+    return header, zip(AXES, file["forecast/relative_error"], [goal] * 3, file["forecast/wanted_time"])
+
+
+def limiting_transitions(run):
+    file = run.need("msm")
+    names = file["basis/name"]
+    header = ["from", "to", "from_index", "to_index", "R_a", "R_b", "R_c", "dx [A]", "dy [A]", "dz [A]", "windows"]
+    header += [f"variance_share_{axis}" for axis in AXES]
+    columns = (file[f"forecast/{name}"] for name in ("from", "to", "R", "displacement", "seen", "share"))
+    return header, ([names[i], names[j], i, j, *r, *d, seen, *share] for i, j, r, d, seen, share in zip(*columns))
+
+
+def sites_without_exchange(run):
+    file = run.need("msm")
+    return ["site", "name", "kind"], zip(*(file[f"connectivity/{name}"] for name in ("site", "name", "kind")))
+
+
 TABLES = {
     "checks": checks,
     "diffusivity_by_lag": diffusivity,
@@ -166,6 +363,25 @@ TABLES = {
     "convergence": convergence,
     "jump_network": network,
     "site_occupancy": site_occupancy,
+    "lag_selection": lag_selection,
+    "errors": errors,
+    "pooling": pooling,
+    "model_against_md": against_md,
+    "rates": rates,
+    "residence": residence,
+    "survival": survival,
+    "modes": modes,
+    "eigenvectors": eigenvectors,
+    "followed_timescales": followed_timescales,
+    "bands": bands,
+    "van_hove": van_hove,
+    "scattering": scattering,
+    "channels": channels,
+    "first_passages": first_passages,
+    "next_cells": next_cells,
+    "error_limits": limits,
+    "limiting_transitions": limiting_transitions,
+    "sites_without_exchange": sites_without_exchange,
     "walkers": walkers,
     "field": field,
 }

@@ -1,6 +1,7 @@
 """The report: complete, self-contained, honest about what is missing, one clear line when a file is broken."""
 
 import contextlib
+import csv
 import io
 import os
 import re
@@ -13,7 +14,7 @@ import pytest
 import synthetic_run as synthetic
 
 import mesolith_report
-from mesolith_report import numbers, report
+from mesolith_report import details, figures, numbers, report
 from mesolith_report.__main__ import main
 from mesolith_report.network import into, merged, translations
 
@@ -72,7 +73,7 @@ def test_the_report_shows_d_with_its_error_hops_and_verdicts(page):
 
 
 def test_every_picture_is_inside_and_nothing_is_fetched(page):
-    assert page[1].count('src="data:image/png;base64,') == 11
+    assert page[1].count('src="data:image/png;base64,') == 16
     assert not re.search(r"https?://|//[a-z]+\.|@import|<script|<link|url\(", page[1])
     assert "Not shown" not in page[1]
 
@@ -81,7 +82,7 @@ def test_pictures_are_not_blank(page):
     from matplotlib.image import imread
 
     names = sorted(os.listdir(page[0] / "png"))
-    assert len(names) == 11
+    assert len(names) == 16
     for name in names:
         pixels = imread(page[0] / "png" / name)[..., :3]
         inked = (pixels.min(axis=-1) < 0.9).mean()
@@ -110,12 +111,243 @@ def test_tables_hold_the_same_numbers_with_units(page):
             "site_occupancy",
             "walkers",
             "field",
+            "lag_selection",
+            "errors",
+            "pooling",
+            "model_against_md",
+            "rates",
+            "residence",
+            "survival",
+            "modes",
+            "eigenvectors",
+            "followed_timescales",
+            "bands",
+            "van_hove",
+            "scattering",
+            "channels",
+            "first_passages",
+            "next_cells",
+            "error_limits",
+            "limiting_transitions",
+            "sites_without_exchange",
         )
     }
 
 
-def test_what_was_not_run_is_left_out_with_the_reason(tmp_path):
+def section_of(page, kicker):
+    """Text of one section, spaces and line breaks as one space."""
+    found = re.search(rf"<section[^>]*><h2><small>{re.escape(kicker)}</small>.*?</section>", page, flags=re.S)
+    assert found, kicker
+    return " ".join(text_of(found.group(0)).split())
+
+
+def row_of(page, kicker, *starts):
+    """Cells of the table row of a section that begins with these."""
+    found = re.search(rf"<section[^>]*><h2><small>{re.escape(kicker)}</small>.*?</section>", page, flags=re.S)
+    for row in re.findall(r"<tr>(.*?)</tr>", found.group(0), flags=re.S):
+        cells = [" ".join(text_of(cell).split()) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, flags=re.S)]
+        if cells[: len(starts)] == list(starts):
+            return cells
+    raise AssertionError(f"no row {starts} in {kicker}")
+
+
+def csv_rows(folder, name):
+    with open(folder / "tables" / f"{name}.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_page_says_how_the_model_was_made(page):
+    result = section_of(page[1], "Result")
+    assert "Estimator reversible: two sites are empty at times." in result
+    assert "Pooling space group (8 operations): 24 independent numbers." in result
+    assert "Error bars from 11 time blocks of 90 ps: slow along z." in result
+    assert "not Markovian" not in result
+
+
+def test_a_model_that_is_not_markovian_says_so_under_the_headline(tmp_path):
     synthetic.write_run(tmp_path, ("sites", "msm"))
+    synthetic.write_details(tmp_path, markovian=0)
+    assert command(tmp_path).returncode == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    headline, banner = page.index('class="headline"'), page.index('class="banner"')
+    assert headline < banner < page.index("Along each axis")
+    assert "no lag &lt;agrees&gt;" in page[banner : banner + 300]
+    assert "No plateau: D still depends on the lag at 5 ps" in section_of(page, "D against lag")
+
+
+def test_pooling_tells_what_symmetry_gained(page):
+    assert "Symmetry leaves 24 of 1 234 numbers to be measured; two halves of the data then differ 8.0 times less" in (
+        section_of(page[1], "Pooling")
+    )
+    assert row_of(page[1], "Pooling", "translations") == ["translations", "321", "0.200", "2.0"]
+    assert row_of(page[1], "Pooling", "space group ◄ used")[1:] == ["24", "0.0500", "8.0"]
+
+
+def test_the_choice_of_the_lag_is_shown_with_its_numbers(page):
+    text = section_of(page[1], "D against lag")
+    assert "From a lag of 5 ps on D no longer depends on the lag within its errors" in text
+    assert "5 ps is the shortest lag that agrees." in text
+    chosen = ["5 ◄ chosen", "yes", "yes", "yes", "1.8", "2.9", "D zz against 10 ps", "9 %"]
+    assert row_of(page[1], "D against lag", *chosen[:4]) == chosen
+    assert row_of(page[1], "D against lag", "10", "yes", "no")[6] == "the growth of the MSD along x against the trajectory"
+    assert row_of(page[1], "D against lag", "20", "no") == ["20", "no", "no", "–", "–", "–", "–", "–"]
+    rows = csv_rows(page[0], "lag_selection")
+    assert rows[1]["quantity"] == "ln t_1" and float(rows[1]["longer_lag [ps]"]) == 5.0
+
+
+def test_modes_are_followed_by_eigenvector_with_the_errors_of_their_eigenvalues(page):
+    with mesolith_report.load(page[0]) as run:
+        internal, error = run.msm["timescales/internal"], run.msm["timescales/internal_error"]
+        values, errors, size = figures.followed_modes(run.msm, internal, error)
+    assert size.tolist() == [1, 2, 1]  # the stationary one is no relaxation
+    np.testing.assert_array_equal(values[1:], internal[1:, 1:4])
+    np.testing.assert_array_equal(errors[1:], error[1:, 1:4])
+    assert np.isnan(values[0, 2]) and np.isnan(errors[0, 2])
+    assert "2 modes at 20 ps are degenerate" in section_of(page[1], "Implied timescales")
+
+
+def test_both_error_bars_and_the_interval_are_given(page):
+    row = row_of(page[1], "Errors", "5 ◄ chosen")
+    assert row == ["5 ◄ chosen", "0.0011", "0.00099", "0.90", "0.0021", "0.0019", "0.90", "0.00031", "0.00028", "0.90"]
+    text = section_of(page[1], "Errors")
+    assert "± 2.23 standard errors (Student's t, 10 degrees of freedom)" in text
+    assert row_of(page[1], "Errors", "x")[2] == "0.00985 to 0.0148"
+
+
+@pytest.mark.parametrize("degrees, expected", [(1, 12.7062), (4, 2.7764), (24, 2.0639), (1000, 1.9623)])
+def test_students_t_has_its_tabulated_values(degrees, expected):
+    assert numbers.student_t(degrees) == pytest.approx(expected, rel=2e-5)
+
+
+def test_model_and_md_are_compared_like_with_like(page):
+    text = section_of(page[1], "Model against MD")
+    assert "Model and MD agree in the same window within 2.2 standard errors along every axis" in text
+    assert "about 8.0 independent windows of 64 ps" in text and "near 50 % per axis" in text
+    rows = [
+        ("D* of the MD: slope of the MSD / 2, 2.5 to 64 ps", "0.0125 ± 0.0011", "0.0199 ± 0.0011"),
+        ("of the model: the same fit to its MSD", "0.0124 ± 0.0011", "0.0197"),
+        ("D of the model at long times", "0.0123 ± 0.0011", "0.0195"),
+        ("Haven ratio D* / D J", "0.510 ± 0.061", "0.517 ± 0.059"),
+    ]
+    for label, x, mean in rows:
+        cells = row_of(page[1], "Model against MD", label)
+        assert (cells[1], cells[4]) == (x, mean)
+    z = row_of(page[1], "Model against MD", "model − MD (standard errors of the difference)")
+    assert z[1:] == ["−0.4", "+1.3", "+2.2", "+1.7"]
+    haven = next(row for row in csv_rows(page[0], "model_against_md") if row["quantity"] == "haven")
+    assert float(haven["value_y"]) == 0.52 and float(haven["mean_error"]) == 0.059
+
+
+def test_refused_rates_stand_beside_accepted_ones(page):
+    assert "2 of 3 ways lead to valid rates; counting every jump gives a mean D 1.50 times" in section_of(
+        page[1], "Rates"
+    )
+    refused = row_of(page[1], "Rates", "logarithm refused")
+    assert refused[1] == "0.0148" and refused[4] == "Refused: negative rates weigh 7 %."
+    assert row_of(page[1], "Rates", "jump events accepted")[1] == "0.0185 ± 0.0011"
+
+
+def test_residence_times_tell_exponential_stays_from_others(page):
+    assert "Only stays on Li1 are exponential" in section_of(page[1], "Residence times")
+    assert row_of(page[1], "Residence times", "Li1")[1:] == [
+        "410",
+        "400",
+        "30.0 ± 1.5",
+        "20.8",
+        "1.0",
+        "0.020 (0.050)",
+        "yes",
+    ]
+    never = row_of(page[1], "Residence times", "Li3")
+    assert never[3] == "∞" and never[4] == "–" and never[7] == "–"
+    assert {row["orbit"] for row in csv_rows(page[0], "survival")} == {"Li1", "Li2"}
+
+
+def test_modes_have_their_kind_weights_and_shares(page):
+    timescale = 40 * (1 - 0.5 * np.exp(-2.5))
+    assert f"The slowest relaxation takes {timescale:.1f} ps" in section_of(page[1], "Modes")
+    row = row_of(page[1], "Modes", "2")
+    assert row[1:5] == [f"{timescale:.1f}", "1", "orbit exchange", "4.50"]
+    assert row[6] == "62 % / 0 / 3.1 %"
+    vector = csv_rows(page[0], "eigenvectors")
+    with h5py.File(page[0] / "msm.h5") as file:
+        assert [float(line["left_2"]) for line in vector] == file["modes/left"][1].tolist()
+
+
+def test_channels_first_passages_and_the_slab_check_are_tables(page):
+    text = section_of(page[1], "Channels")
+    assert "2 groups of sites exchange fast inside, 1 of them lead on to other cells" in text
+    assert "127 ps to the next cell along b, 508 ps along a" in text
+    assert row_of(page[1], "Channels", "channel 1 (Li1, Li2)")[1:] == ["4", "70.0 %", "channel (1D)", "4.20 ns"]
+    assert row_of(page[1], "Channels", "cage 2 (Li3)")[4] == "never"
+    assert row_of(page[1], "Channels", "Li2") == ["Li2", "40.4", "", "∞"]
+    assert row_of(page[1], "Channels", "c")[1] == "∞"
+    assert "here equal to 3 × 10⁻⁶" in text
+
+
+def test_what_limits_the_error_names_transitions_and_time(page):
+    text = section_of(page[1], "What limits the error")
+    assert "D is known to 5 % along y and to 44 % along z; 10 % along z would take 19.1 ns of data" in text
+    assert row_of(page[1], "What limits the error", "Li1.1")[1:] == [
+        "Li1.2 in cell (0, −1, 0)",
+        "4.47",
+        "4 321",
+        "61 %",
+        "2.0 %",
+        "0",
+    ]
+    assert row_of(page[1], "What limits the error", "Li2.1")[1] == "stays there"
+
+
+def test_sites_without_exchange_are_named(page, tmp_path):
+    assert "1 of 6 sites never exchanged" in section_of(page[1], "Sites without exchange")
+    assert row_of(page[1], "Sites without exchange", "never left") == ["never left", "1", "ions came, none left", "Li3.2"]
+    synthetic.write_run(tmp_path, ("msm",))
+    synthetic.write_details(tmp_path, odd_sites=())
+    with mesolith_report.load(tmp_path) as run:
+        assert details.odd_sites(run)[0] == "Every site exchanges ions with others"
+
+
+def test_bands_van_hove_and_scattering_state_how_far_the_model_holds(page):
+    assert "Long waves fade by diffusion; at Y" in section_of(page[1], "Bands")
+    assert "100 % of the distances lie within two standard errors" in section_of(page[1], "Van Hove function")
+    assert "fade as in the trajectory to within 2.0 standard errors" in section_of(page[1], "Scattering function")
+    first = csv_rows(page[0], "van_hove")[25]
+    assert float(first["model_10ps"]) == 0.3 and float(first["from [A]"]) == pytest.approx(2.5)
+
+
+def test_a_file_of_an_earlier_version_still_makes_a_report(tmp_path):
+    synthetic.write_run(tmp_path)
+    synthetic.without_details(tmp_path)
+    result = command(tmp_path)
+    assert result.returncode == 0, result.stderr
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text_of(page).count("Not shown") == 12
+    assert "0.0123 ± 0.0011" in text_of(page) and 'class="made"' not in page
+    assert "From 5 ps on the exact D agrees with the MSD slope" in section_of(page, "D against lag")
+    assert not os.path.exists(tmp_path / "tables" / "modes.csv")
+
+
+def test_numbers_that_are_not_known_do_not_break_the_page(tmp_path):
+    """Every number of the new groups, one group after the other, as NaN and as infinity."""
+    synthetic.write_run(tmp_path)
+    for value in (np.nan, np.inf):
+        synthetic.write_details(tmp_path)
+        with h5py.File(tmp_path / "msm.h5", "a") as file:
+            for group in synthetic.DETAIL_GROUPS:
+                file[group].visititems(
+                    lambda _, item: item.write_direct(np.full(item.shape, value))
+                    if isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and item.size
+                    else None
+                )
+        with mesolith_report.load(tmp_path) as run:
+            page = report.build(run)
+        assert "0.0123 ± 0.0011" in text_of(page)
+        assert not re.search(r"\b(nan|inf)\b", text_of(page)), value
+
+
+def test_what_was_not_run_is_left_out_with_the_reason(tmp_path):
+    synthetic.write_run(tmp_path, ("sites", "msm", "details"))
     assert command(tmp_path).returncode == 0
     text = text_of((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "Not shown: the stage meso has not been run (meso.h5 is not there)." in text

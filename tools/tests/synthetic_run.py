@@ -264,6 +264,199 @@ def write_msm(folder, classes=2):
             )
 
 
+def write_details(folder, markovian=1, odd_sites=("Li3.2",)):
+    """What the Markov stage tells beyond D; added to the msm.h5 of write_msm."""
+    without_details(folder)
+    with h5py.File(os.path.join(folder, "msm.h5"), "a") as file:
+        file.attrs.update(
+            {
+                "estimator": "reversible",
+                "estimator_reason": "two sites are empty at times",
+                "symmetry_operations": 8,
+                "markovian": markovian,
+                "markovian_reason": "5 ps is the shortest lag that agrees" if markovian else "no lag <agrees>",
+            }
+        )
+        put(file, "blocks/trajectory", np.zeros(11, dtype=np.int64))
+        put(file, "blocks/begin", 1800 * np.arange(11))
+        put(file, "blocks/end", 1800 * np.arange(1, 12))
+        file["blocks"].attrs.update({"block_ps": 90.0, "correlation_time_ps": 9.0, "reason": "slow along z"})
+        for index in range(len(LAGS)):
+            put(file, f"lags/{index}/diffusivity/delta_error", np.diag(D_ERROR) * 0.9)
+
+        put(file, "lag_selection/usable", np.array([1, 1, 1, 1, 0]))
+        put(file, "lag_selection/testable", np.array([1, 1, 1, 0, 0]))
+        put(file, "lag_selection/agrees", np.array([0, 0, markovian, 0, 0]))
+        put(file, "lag_selection/largest", np.array([12.5, 7.25, 1.75, 1.1, np.nan]))
+        put(file, "lag_selection/critical", np.array([3.0, 3.0, 2.875, 2.5, np.nan]))
+        put(file, "lag_selection/p", np.array([0.0, 0.0, 0.41, 0.5, np.nan]))
+        put(file, "lag_selection/resolution", np.array([0.07, 0.06, 0.045, 0.0, 0.0]))
+        put(file, "lag_selection/quantity", np.array([0, 3, 2, 4, 0]))
+        put(file, "lag_selection/lag", np.array([2, 2, 3, 3, 0]))
+        put(file, "lag_selection/quantities", ["D_xx", "D_yy", "D_zz", "ln t_1", "the growth of the MSD along x"])
+        file["lag_selection"].attrs.update({"plateau": markovian, "reason": "5 ps is the shortest lag that agrees."})
+
+        put(file, "pooling/level", ["simulated cell", "translations", "space group"])
+        put(file, "pooling/entries", np.array([1234, 321, 24]))
+        put(file, "pooling/half_difference", np.array([0.4, 0.2, 0.05]))
+        put(file, "pooling/used", np.array([0, 0, 1]))
+
+        put(file, "direct/tracer", D * 1.02)
+        put(file, "direct/tracer_error", D_ERROR)
+        put(file, "direct/model", D)
+        put(file, "direct/model_error", D_ERROR)
+        put(file, "direct/model_window", D * 1.01)
+        put(file, "direct/model_window_error", D_ERROR)
+        put(file, "direct/z", np.array([-0.4, 1.3, 2.2]))
+        put(file, "direct/collective", D / 0.5)
+        put(file, "direct/collective_error", D_ERROR * 4)
+        put(file, "direct/haven", np.array([0.51, 0.52, 0.53]))
+        put(file, "direct/haven_error", np.array([0.061, 0.062, 0.063]))
+        put(file, "direct/tracer_mean", np.array([0.0199, 0.0011]))
+        put(file, "direct/collective_mean", np.array([0.039, 0.006]))
+        put(file, "direct/haven_mean", np.array([0.517, 0.059]))
+        file["direct"].attrs.update(
+            {
+                "method": "MSD, generalised least squares",
+                "window_ps": np.array([2.5, 64.0]),
+                "straight": 1,
+                "n_ions": 70,
+                "n_blocks": 11,
+                "windows": 8.0,
+                "has_collective": 1,
+                "z_mean": 1.7,
+            }
+        )
+
+        tensors = np.array([np.diag(D), np.diag(D * 1.2), np.diag(D * 1.5)])
+        put(file, "rates/method", ["uniformised", "logarithm", "jump events"])
+        put(file, "rates/text", ["Always valid.", "Refused: negative rates weigh 7 %.", "Every jump counts."])
+        put(file, "rates/accepted", np.array([1, 0, 1]))
+        put(file, "rates/D", tensors)
+        put(file, "rates/error", np.array([np.full((3, 3), np.nan)] * 2 + [np.diag(D_ERROR)]))
+
+        mean = np.array([30.0, 12.0, np.inf])
+        put(file, "residence/orbit", ["Li1", "Li2", "Li3"])
+        put(file, "residence/stays", np.array([410, 820, 3], dtype=np.int64))
+        put(file, "residence/ended", np.array([400, 800, 0], dtype=np.int64))
+        put(file, "residence/mean", mean)
+        put(file, "residence/mean_error", np.array([1.5, 0.43, np.inf]))
+        put(file, "residence/median", np.array([20.8, 4.0, np.nan]))
+        put(file, "residence/median_ratio", np.array([1.0, 0.481, np.nan]))
+        put(file, "residence/distance", np.array([0.02, 0.3, np.nan]))
+        put(file, "residence/distance_limit", np.array([0.05, 0.04, np.nan]))
+        for k in range(3):
+            time = np.linspace(0.5, 4 * mean[k], 60) if k < 2 else np.zeros(0)
+            survival = np.exp(-((time / mean[k]) ** (1.0, 0.6, 1.0)[k]))
+            survival[-1:] = 0.0
+            put(file, f"residence/{k}/time", time)
+            put(file, f"residence/{k}/survival", survival)
+            put(file, f"residence/{k}/error", 0.1 * survival)
+
+        random = np.random.default_rng(5)
+        internal = np.asarray(file["timescales/internal"])
+        left = np.vstack([np.ones(6), random.standard_normal((3, 6))])
+        weight = left**2 / (left**2).sum(axis=1, keepdims=True)
+        put(file, "modes/eigenvalue_re", np.exp(-LAGS[CHOSEN] / np.append(np.inf, internal[CHOSEN, 1:4])))
+        put(file, "modes/eigenvalue_im", np.zeros(4))
+        put(file, "modes/timescale", internal[CHOSEN, :4])
+        put(file, "modes/size", np.array([1, 1, 2, 1]))
+        put(file, "modes/kind", ["stationary", "orbit_exchange", "localised", "mixed"])
+        put(file, "modes/participation", np.array([6.0, 4.5, 1.9, 3.0]))
+        put(file, "modes/orbit_exchange", np.array([1.0, 0.8, 0.1, 0.2]))
+        put(file, "modes/channel_exchange", np.array([0.0, 0.1, 0.0, 0.0]))
+        put(file, "modes/channel", np.array([0, 0, 1, -1], dtype=np.int32))
+        put(file, "modes/site_weight", weight)
+        put(file, "modes/orbit_weight", weight.reshape(4, 3, 2).sum(axis=2))
+        put(file, "modes/share", np.array([[0, 0, 0], [0.62, -1e-30, 0.031], [0.11, 0, 0], [0, np.nan, 0]]))
+        put(file, "modes/correlation", np.zeros((4, 3, 3)))
+        put(file, "modes/left", left)
+        put(file, "modes/right", left / 6)
+        followed = internal[:, :4].T.copy()
+        followed[3, 0] = np.nan
+        put(file, "modes/followed", followed)
+        put(file, "modes/overlap", np.ones((4, len(LAGS))))
+
+        step = np.linspace(0, 0.5, 21)
+        reciprocal = 2 * np.pi / np.diag(CELL)
+        kappa = np.concatenate([step[:, None] * np.eye(3)[a] for a in range(3)])
+        parabola = ((kappa * reciprocal) ** 2 @ D)[:, None]
+        slowest = parabola / (1 + parabola / 0.02)
+        put(file, "bands/kappa", kappa)
+        put(file, "bands/distance", np.concatenate([step * r for r in reciprocal]))
+        put(file, "bands/rate", np.hstack([slowest, slowest + 0.01, np.full_like(slowest, np.inf)]))
+        put(file, "bands/parabola", parabola)
+        put(file, "bands/segment", np.array([0, 21, 42, 63]))
+        put(file, "bands/label", ["Γ", "X", "Γ", "Y", "Γ", "Z"])
+
+        times, bins = np.array([5.0, 10.0, 20.0]), 60
+        model = np.zeros((3, bins))
+        model[:, 0] = [0.8, 0.6, 0.4]
+        model[:, 25], model[:, 40] = [0.15, 0.3, 0.4], [0.05, 0.1, 0.2]
+        put(file, "van_hove/time", times)
+        put(file, "van_hove/model", model)
+        put(file, "van_hove/beyond", np.array([0.0, 1e-4, 2e-3]))
+        put(file, "van_hove/dropped", np.zeros(3))
+        put(file, "van_hove/trajectory", model * 1.01)
+        put(file, "van_hove/error", 0.02 * model)
+        file["van_hove"].attrs["bin"] = 0.1
+        waves = np.concatenate([k * np.eye(3) for k in (0.3, 0.6)])
+        decay = np.exp(-((waves**2) @ D)[:, None] * times)
+        put(file, "scattering/k", waves)
+        put(file, "scattering/time", times)
+        put(file, "scattering/model", decay)
+        put(file, "scattering/trajectory", decay + 0.004)
+        put(file, "scattering/error", np.full(decay.shape, 0.002))
+
+        put(file, "channels/name", ["channel 1 (Li1, Li2)", "cage 2 (Li3)"])
+        put(file, "channels/share", np.array([0.7, 0.3]))
+        put(file, "channels/rank", np.array([1, 0], dtype=np.int32))
+        put(file, "channels/of_site", np.array([0, 0, 0, 0, 1, 1], dtype=np.int32))
+        put(file, "channels/escape_time", np.array([4200.0] * 4 + [np.inf] * 2))
+        file["channels"].attrs.update({"threshold": 1e-4, "gap": 350.0})
+        passage = np.array([[0, 178.5, np.inf], [40.4, 0, np.inf], [np.inf, np.inf, 0]])
+        with np.errstate(divide="ignore"):
+            rate = np.where(passage > 0, 1 / passage, np.nan)
+        put(file, "first_passage/orbit", ["Li1", "Li2", "Li3"])
+        put(file, "first_passage/time", passage)
+        put(file, "first_passage/rate", rate)
+        put(file, "first_passage/next_cell", np.array([508.0, 127.0, np.inf]))
+        put(file, "first_passage/slab_diffusivity", D)
+        put(file, "first_passage/plane_diffusivity", D * (1 + 3e-6))
+        put(file, "connectivity/site", np.array([NAMES.index(name) for name in odd_sites], dtype=np.int32))
+        for name, texts in (("name", list(odd_sites)), ("kind", ["never left"] * len(odd_sites))):
+            file.create_dataset(f"connectivity/{name}", data=np.array(texts, dtype=object), dtype=TEXT)
+
+        put(file, "forecast/relative_error", D_ERROR / D)
+        put(file, "forecast/wanted_time", 1000 * (D_ERROR / D / 0.1) ** 2)
+        put(file, "forecast/from", np.array([0, 2], dtype=np.int32))
+        put(file, "forecast/to", np.array([1, 2], dtype=np.int32))
+        put(file, "forecast/R", np.array([[0, -1, 0], [0, 0, 0]], dtype=np.int32))
+        put(file, "forecast/displacement", np.array([[2.0, -4.0, 0.0], [0.0, 0.0, 0.0]]))
+        put(file, "forecast/seen", np.array([4321, 98765], dtype=np.int64))
+        put(file, "forecast/share", np.array([[0.61, 0.02, 0.0], [0.12, 0.023, -0.004]]))
+        file["forecast"].attrs["goal"] = 0.1
+
+
+DETAIL_GROUPS = (
+    "lag_selection pooling direct rates residence modes bands van_hove scattering channels first_passage connectivity"
+    " forecast"
+).split()
+
+
+def without_details(folder):
+    """msm.h5 as earlier versions wrote it."""
+    with h5py.File(os.path.join(folder, "msm.h5"), "a") as file:
+        for name in DETAIL_GROUPS + ["blocks"]:
+            if name in file:
+                del file[name]
+        for index in range(len(LAGS)):
+            if f"lags/{index}/diffusivity/delta_error" in file:
+                del file[f"lags/{index}/diffusivity/delta_error"]
+        for name in ("estimator", "estimator_reason", "symmetry_operations", "markovian", "markovian_reason"):
+            file.attrs.pop(name, None)
+
+
 def write_meso(folder):
     random = np.random.default_rng(3)
     with h5py.File(os.path.join(folder, "meso.h5"), "w") as file:
@@ -333,9 +526,9 @@ def write_summary(folder):
         json.dump(summary, file)
 
 
-def write_run(folder, stages=("sites", "msm", "meso", "summary")):
+def write_run(folder, stages=("sites", "msm", "details", "meso", "summary")):
     os.makedirs(folder, exist_ok=True)
-    writers = {"sites": write_sites, "msm": write_msm, "meso": write_meso, "summary": write_summary}
+    writers = {"sites": write_sites, "msm": write_msm, "details": write_details, "meso": write_meso, "summary": write_summary}
     for stage in stages:
         writers[stage](folder)
     return folder

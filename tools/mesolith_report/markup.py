@@ -1,0 +1,49 @@
+"""Pieces of the page: escaped text, badges, tables, notes."""
+
+import html
+import re
+
+
+def escape(text):
+    return html.escape(str(text))
+
+
+def heading(text):
+    """Escaped, with numbers kept on the line of their units."""
+    return re.sub(r"(?<=[\d)]) (?=(Å|ps|ns|%))", "\u00a0", escape(text))
+
+
+def badge(verdict):
+    known = verdict if verdict in ("pass", "warn", "fail") else "unknown"
+    return f'<span class="badge {known}">{escape(verdict)}</span>'
+
+
+def table(header, rows, numeric=()):
+    """Cells are HTML already; columns in `numeric` stand to the right."""
+
+    def row(cells, tag):
+        return (
+            "<tr>"
+            + "".join(
+                f'<{tag}{" class=n" if c in numeric else ""}>{cell}</{tag}>' for c, cell in enumerate(cells)
+            )
+            + "</tr>"
+        )
+
+    return (
+        "<div"
+        f' class="wide"><table>{row(header, "th") if header else ""}{"".join(row(cells, "td") for cells in rows)}</table></div>'
+    )
+
+
+def dense(content):
+    return f'<div class="dense">{content}</div>'
+
+
+def note(text):
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def whole(text):
+    """Kept on one line."""
+    return f'<span class="whole">{escape(text)}</span>'
