@@ -300,6 +300,7 @@ ModelStatus read_status(const Hdf5Group& root) {
 
 MarkovHeadline read_headline(const Hdf5Group& root) {
     MarkovHeadline h;
+    const double scale = bootstrap_scale(root.group("blocks").read<std::int64_t>("begin").size());
     for (std::size_t k = 0; root.has_group(fmt::format("lags/{}", k)); ++k) {
         const Hdf5Group lag = root.group(fmt::format("lags/{}", k)), d = lag.group("diffusivity");
         LagHeadline l;
@@ -311,7 +312,7 @@ MarkovHeadline read_headline(const Hdf5Group& root) {
         std::vector<double> means;
         for (std::size_t s = 0; s + 3 <= samples.size(); s += 3)
             means.push_back((samples[s] + samples[s + 1] + samples[s + 2]) / 3);
-        l.mean_error = standard_deviation(means);
+        l.mean_error = scale * standard_deviation(means);
         l.model_slope = read_vec3(d, "model_slope");
         l.msd_slope = read_vec3(d, "msd_slope");
         const auto window = d.attribute_values<double>("window_ps");
