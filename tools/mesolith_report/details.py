@@ -45,6 +45,10 @@ def yes_no(value):
     return "yes" if value else "no"
 
 
+def quotient(a, b):
+    return a / b if is_number(a) and is_number(b) and b > 0 else math.nan
+
+
 def of_three(values, form=plain):
     return " / ".join(form(value) for value in values)
 
@@ -60,12 +64,14 @@ def status(run):
         reason = str(file.attr("/", "markovian_reason", ""))
         text += (
             '<div class="banner"><b>This model is not Markovian:</b> its D depends on the lag, read it as'
-            f' an estimate at this lag only. {escape(reason)}</div>'
+            f" an estimate at this lag only. {escape(reason)}</div>"
         )
     lines = []
     estimator = str(file.attr("/", "estimator", ""))
     if estimator:
-        lines.append(f"<b>Estimator</b> {escape(estimator)}: {escape(file.attr('/', 'estimator_reason', ''))}.")
+        lines.append(
+            f"<b>Estimator</b> {escape(estimator)}: {escape(file.attr('/', 'estimator_reason', ''))}."
+        )
     if "pooling/level" in file:
         used = np.flatnonzero(np.asarray(file["pooling/used"]))
         if len(used):
@@ -91,7 +97,7 @@ def pooling(run):
     )
     rows = []
     for k in range(len(level)):
-        gained = difference[0] / difference[k] if difference[k] > 0 else math.nan
+        gained = quotient(difference[0], difference[k])
         rows.append(
             [
                 escape(level[k]) + (" ◄ used" if used[k] else ""),
@@ -113,7 +119,7 @@ def pooling(run):
     at = int(np.flatnonzero(used)[0]) if np.any(used) else 0
     if at == 0:
         return f"No pooling: {grouped(entries[0])} numbers come straight from the counts", content
-    gained = difference[0] / difference[at] if difference[at] > 0 else math.nan
+    gained = quotient(difference[0], difference[at])
     title = f"Symmetry leaves {grouped(entries[at])} of {grouped(entries[0])} numbers to be measured"
     if is_number(gained):
         title += f"; two halves of the data then differ {plain(gained, 2)} times less"
@@ -175,8 +181,12 @@ def errors(run):
         delta = np.diag(np.asarray(lag["diffusivity/delta_error"]))
         cells = [whole(exact(lag.lag_time) + (" ◄ chosen" if lag.index == chosen.index else ""))]
         for a in range(3):
-            ratio = delta[a] / lag.error[a, a] if lag.error[a, a] > 0 else math.nan
-            cells += [plain(lag.error[a, a], 2), plain(delta[a], 2), f"{ratio:.2f}" if is_number(ratio) else "–"]
+            ratio = quotient(delta[a], lag.error[a, a])
+            cells += [
+                plain(lag.error[a, a], 2),
+                plain(delta[a], 2),
+                f"{ratio:.2f}" if is_number(ratio) else "–",
+            ]
         rows.append(cells)
     header = ["τ (ps)"]
     for axis in AXES:
@@ -197,8 +207,7 @@ def errors(run):
         for a in range(3)
     ]
     delta = np.diag(np.asarray(chosen["diffusivity/delta_error"]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = delta / np.diag(chosen.error)
+    ratios = np.array([quotient(delta[a], chosen.error[a, a]) for a in range(3)])
     known = ratios[np.isfinite(ratios) & (ratios > 0)]
     if len(known):
         title = (
@@ -211,8 +220,9 @@ def errors(run):
         dense(table(header, rows, numeric=tuple(range(1, 10))))
         + note(
             "Standard errors of D in Å²/ps, per axis and lag. Bootstrap: time blocks of all ions together are"
-            " resampled. Delta method: from the derivative of D by each transition probability, to first order."
-            " A ratio far from 1 means few counts: D then depends on them so strongly that neither is exact."
+            " resampled. Delta method: from the derivative of D by each transition probability, to first"
+            " order. A ratio far from 1 means few counts: D then depends on them so strongly that neither is"
+            " exact."
         )
         + "<h3>Intervals</h3>"
         + table(["axis", "D (Å²/ps)", "95 % interval (Å²/ps)"], intervals, numeric=(1, 2))
@@ -231,8 +241,7 @@ def errors(run):
 def against_md(run):
     file = run.need("msm")
     tracer, tracer_error, model, model_error, z = (
-        np.asarray(file[f"direct/{name}"])
-        for name in ("tracer", "tracer_error", "model", "model_error", "z")
+        np.asarray(file[f"direct/{name}"]) for name in ("tracer", "tracer_error", "model", "model_error", "z")
     )
     begin, end = file.attr("direct", "window_ps")
     z_mean = float(file.attr("direct", "z_mean", math.nan))
@@ -252,12 +261,19 @@ def against_md(run):
     ]
     if like_with_like:
         within, within_error = file["direct/model_window"], file["direct/model_window_error"]
-        rows.append(["of the model: the same fit to its MSD"] + axes(within, within_error) + [plain(np.mean(within))])
-    difference = ["model − MD (standard errors of the difference)"] + [signed(v) for v in z] + [signed(z_mean)]
+        rows.append(
+            ["of the model: the same fit to its MSD"] + axes(within, within_error) + [plain(np.mean(within))]
+        )
+    difference = (
+        ["model − MD (standard errors of the difference)"] + [signed(v) for v in z] + [signed(z_mean)]
+    )
     long_time = ["D of the model at long times"] + axes(model, model_error) + [plain(np.mean(model))]
     rows += [difference, long_time] if like_with_like else [long_time, difference]
     if flag(file, "direct", "has_collective"):
-        for label, name in (("D<sub>J</sub> of the charge, MD", "collective"), ("Haven ratio D* / D<sub>J</sub>", "haven")):
+        for label, name in (
+            ("D<sub>J</sub> of the charge, MD", "collective"),
+            ("Haven ratio D* / D<sub>J</sub>", "haven"),
+        ):
             rows.append(
                 [label]
                 + axes(file[f"direct/{name}"], file[f"direct/{name}_error"])
@@ -267,9 +283,9 @@ def against_md(run):
     ions = int(file.attr("direct", "n_ions", 0))
     windows = float(file.attr("direct", "windows", math.nan))
     text = (
-        f"Method: {file.attr('direct', 'method', '')}; errors from {int(file.attr('direct', 'n_blocks', 0))} time"
-        " blocks. Model and MD rest on the same motion, so that their difference is known better than either"
-        " error suggests."
+        f"Method: {file.attr('direct', 'method', '')}; errors from {int(file.attr('direct', 'n_blocks', 0))}"
+        " time blocks. Model and MD rest on the same motion, so that their difference is known better than"
+        " either error suggests."
     )
     if flag(file, "direct", "straight") is False:
         text += " No stretch of the MSD is straight within its errors: D* still depends on the window."
@@ -281,9 +297,9 @@ def against_md(run):
     if flag(file, "direct", "has_collective") and is_number(windows):
         text += (
             f" Collective values see one system instead of {grouped(ions)} ions: about {plain(windows, 2)}"
-            f" independent windows of {exact(round(float(end), 3))} ps stand behind them, a relative error near"
-            f" {percent(math.sqrt(2 / windows) if windows > 0 else math.nan, 0)} per axis if only the longest"
-            " counted. Read D_J and the Haven ratio with that in mind."
+            f" independent windows of {exact(round(float(end), 3))} ps stand behind them, a relative error"
+            f" near {percent(math.sqrt(2 / windows) if windows > 0 else math.nan, 0)} per axis if only the"
+            " longest counted. Read D_J and the Haven ratio with that in mind."
         )
     largest = float(np.nanmax(np.abs(z))) if np.any(np.isfinite(z)) else math.nan
     what = "in the same window " if like_with_like else ""
@@ -321,7 +337,7 @@ def rates(run):
     title = f"{len(method) - len(refused)} of {len(method)} ways lead to valid rates"
     names = [str(m) for m in method]
     if "jump events" in names and "uniformised" in names:
-        factor = np.trace(D[names.index("jump events")]) / np.trace(D[names.index("uniformised")])
+        factor = quotient(*(np.trace(D[names.index(name)]) for name in ("jump events", "uniformised")))
         if is_number(factor) and factor > 0:
             title += f"; counting every jump gives a mean D {plain(factor)} times that of the model"
     return title, content
@@ -334,7 +350,8 @@ def residence_table(run):
     file = run.need("msm")
     orbit = file["residence/orbit"]
     mean, mean_error, ratio, distance, limit = (
-        file[f"residence/{name}"] for name in ("mean", "mean_error", "median_ratio", "distance", "distance_limit")
+        file[f"residence/{name}"]
+        for name in ("mean", "mean_error", "median_ratio", "distance", "distance_limit")
     )
     stays, ended, median = (file[f"residence/{name}"] for name in ("stays", "ended", "median"))
     rows = [
@@ -346,7 +363,7 @@ def residence_table(run):
             plain(median[k]),
             plain(ratio[k], 2),
             f"{plain(distance[k], 2)} ({plain(limit[k], 2)})",
-            "yes" if distance[k] <= limit[k] else "no",
+            yes_no(distance[k] <= limit[k]) if is_number(distance[k]) else "–",
         ]
         for k in range(len(orbit))
     ]
@@ -382,14 +399,21 @@ def modes_table(run):
                 "–" if stationary else of_three(share[m], share_text),
             ]
         )
-    header = ["mode", "timescale (ps)", "degeneracy", "kind", "sites that take part", "weight by kind of site"]
+    header = [
+        "mode",
+        "timescale (ps)",
+        "degeneracy",
+        "kind",
+        "sites that take part",
+        "weight by kind of site",
+    ]
     header += ["share of the correlation part of D, x / y / z"]
     return dense(table(header, rows, numeric=(0, 1, 2, 4))) + note(
-        "Modes within the unit cell, slowest first; those of equal eigenvalue stand in one line. Kinds: stationary"
-        " (equilibrium), channel exchange or orbit exchange (populations of whole channels or kinds of sites"
-        " relax against each other), localised (few sites), channel (spread inside a channel or network), mixed."
-        " The correlation part is what D falls short of independent steps by; a mode of share 0 relaxes without"
-        " carrying Li anywhere; faster modes that are not listed carry the rest."
+        "Modes within the unit cell, slowest first; those of equal eigenvalue stand in one line. Kinds:"
+        " stationary (equilibrium), channel exchange or orbit exchange (populations of whole channels or"
+        " kinds of sites relax against each other), localised (few sites), channel (spread inside a channel"
+        " or network), mixed. The correlation part is what D falls short of independent steps by; a mode of"
+        " share 0 relaxes without carrying Li anywhere; faster modes that are not listed carry the rest."
     )
 
 
@@ -405,7 +429,9 @@ def matrix(names, values, form):
         [f"<b>{escape(names[a])}</b>"] + ["" if a == b else form(values[a][b]) for b in range(len(names))]
         for a in range(len(names))
     ]
-    return dense(table(["from \\ to", *(escape(n) for n in names)], rows, numeric=tuple(range(1, len(names) + 1))))
+    return dense(
+        table(["from \\ to", *(escape(n) for n in names)], rows, numeric=tuple(range(1, len(names) + 1)))
+    )
 
 
 def passages(run):
@@ -455,10 +481,16 @@ def passages(run):
             " reactive passages per time and ion on its way from there (transition path theory)."
         )
     next_cell, slab, plane = (
-        np.asarray(file[f"first_passage/{key}"]) for key in ("next_cell", "slab_diffusivity", "plane_diffusivity")
+        np.asarray(file[f"first_passage/{key}"])
+        for key in ("next_cell", "slab_diffusivity", "plane_diffusivity")
     )
     content += "<h3>Across unit cells</h3>" + table(
-        ["along", "mean time to the next cell", "D across slabs, reactive paths (Å²/ps)", "from the tensor (Å²/ps)"],
+        [
+            "along",
+            "mean time to the next cell",
+            "D across slabs, reactive paths (Å²/ps)",
+            "from the tensor (Å²/ps)",
+        ],
         [
             [f"<b>{'abc'[a]}</b>", rounded_duration(next_cell[a]), plain(slab[a], 5), plain(plane[a], 5)]
             for a in range(3)
@@ -469,14 +501,20 @@ def passages(run):
     if known.any():
         off = float(np.max(np.abs(slab[known] / plane[known] - 1)))
         content += note(
-            "D across the planes of two lattice vectors, once from the current of reactive paths through slabs"
-            f" of cells and once as n·D·n: two independent calculations, here equal to {plain(off, 1)}."
+            "D across the planes of two lattice vectors, once from the current of reactive paths through"
+            f" slabs of cells and once as n·D·n: two independent calculations, here equal to {plain(off, 1)}."
         )
     if len(name) == 1:
-        what = "All sites form one network" if int(rank[0]) == 3 else f"All sites form one {str(name[0]).split(' ')[0]}"
+        what = (
+            "All sites form one network"
+            if int(rank[0]) == 3
+            else f"All sites form one {str(name[0]).split(' ')[0]}"
+        )
     else:
         travelling = int((rank >= 1).sum())
-        what = f"{len(name)} groups of sites exchange fast inside, {travelling} of them lead on to other cells"
+        what = (
+            f"{len(name)} groups of sites exchange fast inside, {travelling} of them lead on to other cells"
+        )
     finite = np.flatnonzero(np.isfinite(next_cell))
     if len(finite):
         fast, slow = finite[np.argmin(next_cell[finite])], finite[np.argmax(next_cell[finite])]
@@ -497,11 +535,21 @@ def odd_sites(run):
     rows = []
     for what in dict.fromkeys(str(k) for k in kind):
         names = [str(n) for n, k in zip(name, kind) if str(k) == what]
-        rows.append([f"<b>{escape(what)}</b>", str(len(names)), escape(ODD_SITES.get(what, "")), escape(", ".join(names))])
+        rows.append(
+            [
+                f"<b>{escape(what)}</b>",
+                str(len(names)),
+                escape(ODD_SITES.get(what, "")),
+                escape(", ".join(names)),
+            ]
+        )
     content = table(["", "sites", "meaning", "names"], rows, numeric=(1,)) + note(
         "Li on such sites adds nothing to D in this model. More data may show exchange that is rare."
     )
-    return f"{len(site)} of {len(file['basis/name'])} sites never exchanged ions both ways in these data", content
+    return (
+        f"{len(site)} of {len(file['basis/name'])} sites never exchanged ions both ways in these data",
+        content,
+    )
 
 
 # --- what limits the error ---
@@ -523,7 +571,9 @@ def limits(run):
     rows = []
     for k in range(min(len(start), 12)):
         stays = start[k] == stop[k] and not np.any(R[k])
-        cell = "" if not np.any(R[k]) else f" in cell ({', '.join(str(int(r)) for r in R[k])})".replace("-", "−")
+        cell = (
+            "" if not np.any(R[k]) else f" in cell ({', '.join(str(int(r)) for r in R[k])})".replace("-", "−")
+        )
         rows.append(
             [
                 whole(names[start[k]]),
@@ -540,10 +590,11 @@ def limits(run):
             numeric=(2, 3, 4, 5, 6),
         )
     content += note(
-        "Share of the sampling variance of D along each axis, by the delta method; a transition stands for its"
-        " reverse and all that symmetry makes equivalent, counted in windows of the chosen lag (which overlap)."
-        " Shares can be negative where counts of two transitions rise and fall together. Data in the second"
-        " column are all the data that the goal takes, at an error that falls with the square root of time."
+        "Share of the sampling variance of D along each axis, by the delta method; a transition stands for"
+        " its reverse and all that symmetry makes equivalent, counted in windows of the chosen lag (which"
+        " overlap). Shares can be negative where counts of two transitions rise and fall together. Data in"
+        " the second column are all the data that the goal takes, at an error that falls with the square root"
+        " of time."
     )
     known = np.flatnonzero(np.isfinite(relative))
     if not len(known):
@@ -551,9 +602,14 @@ def limits(run):
     worst = known[np.argmax(relative[known])]
     title = f"D is known to {percent(relative[known].min(), 0)}"
     if percent(relative[worst], 0) != percent(relative[known].min(), 0):
-        title += f" along {AXES[known[np.argmin(relative[known])]]} and to {percent(relative[worst], 0)} along {AXES[worst]}"
+        title += (
+            f" along {AXES[known[np.argmin(relative[known])]]} and to {percent(relative[worst], 0)} along"
+            f" {AXES[worst]}"
+        )
     else:
         title += f" along {joined(AXES[a] for a in known)}"
     if relative[worst] > goal:
-        title += f"; {percent(goal, 0)} along {AXES[worst]} would take {rounded_duration(wanted[worst])} of data"
+        title += (
+            f"; {percent(goal, 0)} along {AXES[worst]} would take {rounded_duration(wanted[worst])} of data"
+        )
     return title, content

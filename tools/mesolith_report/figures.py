@@ -409,7 +409,13 @@ def diffusivity_by_lag(run):
         for k in range(len(tau)):
             face, size, _ = MARKS[marks[k]] if marks and k < len(marks) else (INK, 5, "")
             ax.plot(
-                tau[k], values[k, a], "o", markersize=size, markerfacecolor=face, markeredgecolor=INK, zorder=4
+                tau[k],
+                values[k, a],
+                "o",
+                markersize=size,
+                markerfacecolor=face,
+                markeredgecolor=INK,
+                zorder=4,
             )
         ax.plot(
             tau[chosen],
@@ -431,7 +437,9 @@ def diffusivity_by_lag(run):
             ax.set_ylabel("D, or slope of MSD / 2 (Å²/ps)", fontsize=9)
     handles = [
         Line2D([], [], color=INK, linewidth=1.2, marker="o", markersize=5, label="exact D of the model"),
-        Line2D([], [], color=GREEN, linestyle="--", marker="s", markersize=4, label="growth of the model's MSD"),
+        Line2D(
+            [], [], color=GREEN, linestyle="--", marker="s", markersize=4, label="growth of the model's MSD"
+        ),
         Line2D([], [], color=BLUE, linewidth=1.3, label="of the trajectory's MSD"),
         Line2D(
             [],
@@ -473,10 +481,11 @@ def diffusivity_by_lag(run):
             else f"No plateau: D still depends on the lag at {exact(tau[chosen])} ps"
         )
     caption = (
-        "Black: D at long times with one standard error. A lag too short takes each recrossing for an independent"
-        " step and lies too high; from the right lag on D stays within the band. Green squares must meet the blue"
-        " line: between the same two times the model's MSD grows as that of the trajectory. All come from the same"
-        " data, so that differences are known better than the bars suggest."
+        "Black: D at long times with one standard error. A lag too short takes each recrossing for an"
+        " independent step and lies too high; from the right lag on D stays within the band. Green squares"
+        " must meet the blue line: between the same two times the model's MSD grows as that of the"
+        " trajectory. All come from the same data, so that differences are known better than the bars"
+        " suggest."
     )
     return title, figure, f"{caption} {rest}." if rest else caption
 
@@ -515,7 +524,8 @@ def convergence(run):
     expected = np.sqrt(np.maximum(errors[half] ** 2 - errors[-1] ** 2, 0.25 * errors[-1] ** 2))
     steady = bool(np.all(moved <= 2 * expected))
     title = (
-        f"Doubling the trajectory from {rounded_duration(time[half])} moved D by at most {percent(relative, 0)}, "
+        f"Doubling the trajectory from {rounded_duration(time[half])} moved D by at most"
+        f" {percent(relative, 0)}, "
         + ("as its error bars allow" if steady else "more than its error bars allow: the run is too short")
     )
     caption = (

@@ -44,7 +44,9 @@ def view_of(box):
 def box_edges(box):
     """The twelve edges of a cell, [12, 2, 3]."""
     corners = list(itertools.product((0, 1), repeat=3))
-    pairs = [(a, b) for a in corners for b in corners if sum(b) - sum(a) == 1 and all(y >= x for x, y in zip(a, b))]
+    pairs = [
+        (a, b) for a in corners for b in corners if sum(b) - sum(a) == 1 and all(y >= x for x, y in zip(a, b))
+    ]
     return np.array([[np.array(a) @ box, np.array(b) @ box] for a, b in pairs])
 
 
@@ -65,7 +67,9 @@ def modes(run):
     timescale, size, kind, participation = (
         np.asarray(msm[f"modes/{name}"]) for name in ("timescale", "size", "kind", "participation")
     )
-    left, right = np.asarray(msm["modes/left"]), np.asarray(msm["modes/right"])
+    left, right = (
+        np.nan_to_num(np.asarray(msm[f"modes/{side}"]), posinf=0, neginf=0) for side in ("left", "right")
+    )
     slow = [m for m in range(len(timescale)) if is_number(timescale[m]) and timescale[m] > 0][:SHOWN]
     if not slow:
         raise Missing("no mode within the unit cell has a finite timescale")
@@ -115,17 +119,26 @@ def modes(run):
         ax.add_collection(LineCollection(outline[:, :, :2], colors=GREY, linewidths=0.7, zorder=1))
         if len(flat_edges):
             ax.add_collection(
-                LineCollection(flat_edges[:, :, :2], colors="#d4d8dd", linewidths=0.5 + 1.6 * np.sqrt(widths), zorder=1.2)
+                LineCollection(
+                    flat_edges[:, :, :2], colors="#d4d8dd", linewidths=0.5 + 1.6 * np.sqrt(widths), zorder=1.2
+                )
             )
         if len(framework):
-            ax.scatter(*flat_framework[:, :2].T, s=(0.42 * biggest) ** 2, color="#b4bac1", linewidths=0, zorder=1.5)
+            ax.scatter(
+                *flat_framework[:, :2].T, s=(0.42 * biggest) ** 2, color="#b4bac1", linewidths=0, zorder=1.5
+            )
         value, area = change[of_basis], np.abs(amount)[of_basis]
         order = np.argsort(depth)  # far ones first
         near = 0.78 + 0.22 * (depth - depth.min()) / span
         still = area < FAINT
         quiet = order[still[order]]
         ax.scatter(
-            *flat[quiet, :2].T, s=(0.2 * biggest) ** 2, facecolors="white", edgecolors="#8a929c", linewidths=0.7, zorder=2
+            *flat[quiet, :2].T,
+            s=(0.2 * biggest) ** 2,
+            facecolors="white",
+            edgecolors="#8a929c",
+            linewidths=0.7,
+            zorder=2,
         )
         active = order[~still[order]]
         strength = 0.25 + 0.75 * np.abs(value[active])
@@ -161,14 +174,53 @@ def modes(run):
             pad=2,
         )
     handles = [
-        Line2D([], [], marker="o", linestyle="", markersize=9, markerfacecolor=RED, markeredgecolor="#7a3500", markeredgewidth=0.5, label="more Li than in equilibrium"),
-        Line2D([], [], marker="o", linestyle="", markersize=9, markerfacecolor=BLUE, markeredgecolor="#00385a", markeredgewidth=0.5, label="less"),
-        Line2D([], [], marker="o", linestyle="", markersize=4, markerfacecolor="white", markeredgecolor="#8a929c", markeredgewidth=0.7, label="not part of the mode"),
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            markersize=9,
+            markerfacecolor=RED,
+            markeredgecolor="#7a3500",
+            markeredgewidth=0.5,
+            label="more Li than in equilibrium",
+        ),
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            markersize=9,
+            markerfacecolor=BLUE,
+            markeredgecolor="#00385a",
+            markeredgewidth=0.5,
+            label="less",
+        ),
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            markersize=4,
+            markerfacecolor="white",
+            markeredgecolor="#8a929c",
+            markeredgewidth=0.7,
+            label="not part of the mode",
+        ),
     ]
     if len(framework):
-        handles.append(Line2D([], [], marker="o", linestyle="", markersize=6, color="#b4bac1", label=joined(species)))
+        handles.append(
+            Line2D([], [], marker="o", linestyle="", markersize=6, color="#b4bac1", label=joined(species))
+        )
     handles.append(Line2D([], [], color="#c4c9cf", linewidth=1.8, label="hops"))
-    figure.legend(handles=handles, loc="upper center", ncol=len(handles), bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2, columnspacing=1.6)
+    figure.legend(
+        handles=handles,
+        loc="upper center",
+        ncol=len(handles),
+        bbox_to_anchor=(0.5, 1.0),
+        borderaxespad=0.2,
+        columnspacing=1.6,
+    )
     slowest = slow[0]
     share = participation[slowest] / len(positions)
     title = f"The slowest relaxation takes {plain(timescale[slowest])} ps and " + (
@@ -177,11 +229,12 @@ def modes(run):
         else f"lives on {plain(participation[slowest], 2)} of {len(positions)} sites"
     )
     caption = (
-        f"Eigenvectors of the {len(slow)} slowest modes on {'the simulated cell' if whole else 'a few unit cells'}, equal in"
-        " every unit cell. A mode is a disturbance that fades with its timescale: Li missing on blue sites comes"
-        " back from orange ones. Area: amplitude of the right eigenvector (ions moved); depth of colour: the left"
-        " one (relative to the occupancy of the site); both up to a common factor and sign. Of modes with equal"
-        " timescale any mixture would do, one is drawn."
+        f"Eigenvectors of the {len(slow)} slowest modes on"
+        f" {'the simulated cell' if whole else 'a few unit cells'}, equal in every unit cell. A mode is a"
+        " disturbance that fades with its timescale: Li missing on blue sites comes back from orange ones."
+        " Area: amplitude of the right eigenvector (ions moved); depth of colour: the left one (relative to"
+        " the occupancy of the site); both up to a common factor and sign. Of modes with equal timescale any"
+        " mixture would do, one is drawn."
     )
     return title, figure, caption
 

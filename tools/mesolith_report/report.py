@@ -14,7 +14,6 @@ from .numbers import AXES, M2_PER_S, axis_lengths, exact, grouped, is_number, pe
 from .run import Missing, ReportError
 from .tables import write_tables
 
-
 # --- the numbers ---
 
 

@@ -207,16 +207,29 @@ def against_md(run):
 
 def rates(run):
     file = run.need("msm")
-    header = ["method", "accepted"] + [_name(kind, a, b, "A^2/ps") for kind in ("D", "error") for a, b in COMPONENTS]
+    header = ["method", "accepted"] + [
+        _name(kind, a, b, "A^2/ps") for kind in ("D", "error") for a, b in COMPONENTS
+    ]
     columns = (file[f"rates/{name}"] for name in ("method", "accepted", "D", "error", "text"))
     return header + ["text"], (
-        [method, accepted, *np.ravel(D), *np.ravel(error), text] for method, accepted, D, error, text in zip(*columns)
+        [method, accepted, *np.ravel(D), *np.ravel(error), text]
+        for method, accepted, D, error, text in zip(*columns)
     )
 
 
 def residence(run):
     file = run.need("msm")
-    names = ("orbit", "stays", "ended", "mean", "mean_error", "median", "median_ratio", "distance", "distance_limit")
+    names = (
+        "orbit",
+        "stays",
+        "ended",
+        "mean",
+        "mean_error",
+        "median",
+        "median_ratio",
+        "distance",
+        "distance_limit",
+    )
     header = [f"{name} [ps]" if name in ("mean", "mean_error", "median") else name for name in names]
     return header, zip(*(file[f"residence/{name}"] for name in names))
 
@@ -310,7 +323,11 @@ def channels(run):
     columns = (file["basis/name"], file["channels/of_site"], file["channels/escape_time"])
     for j, (name, channel, time) in enumerate(zip(*columns)):
         known = 0 <= channel < len(names)
-        of = [names[channel], file["channels/share"][channel], file["channels/rank"][channel]] if known else [""] * 3
+        of = (
+            [names[channel], file["channels/share"][channel], file["channels/rank"][channel]]
+            if known
+            else [""] * 3
+        )
         rows.append([j, name, channel, *of, time])
     return header, rows
 
@@ -320,7 +337,10 @@ def first_passages(run):
     orbits = file["first_passage/orbit"]
     time, rate = file["first_passage/time"], file["first_passage/rate"]
     return ["from", "to", "mean_first_passage [ps]", "rate [1/ps]"], (
-        [orbits[a], orbits[b], time[a][b], rate[a][b]] for a in range(len(orbits)) for b in range(len(orbits)) if a != b
+        [orbits[a], orbits[b], time[a][b], rate[a][b]]
+        for a in range(len(orbits))
+        for b in range(len(orbits))
+        if a != b
     )
 
 
@@ -341,10 +361,24 @@ def limits(run):
 def limiting_transitions(run):
     file = run.need("msm")
     names = file["basis/name"]
-    header = ["from", "to", "from_index", "to_index", "R_a", "R_b", "R_c", "dx [A]", "dy [A]", "dz [A]", "windows"]
+    header = [
+        "from",
+        "to",
+        "from_index",
+        "to_index",
+        "R_a",
+        "R_b",
+        "R_c",
+        "dx [A]",
+        "dy [A]",
+        "dz [A]",
+        "windows",
+    ]
     header += [f"variance_share_{axis}" for axis in AXES]
     columns = (file[f"forecast/{name}"] for name in ("from", "to", "R", "displacement", "seen", "share"))
-    return header, ([names[i], names[j], i, j, *r, *d, seen, *share] for i, j, r, d, seen, share in zip(*columns))
+    return header, (
+        [names[i], names[j], i, j, *r, *d, seen, *share] for i, j, r, d, seen, share in zip(*columns)
+    )
 
 
 def sites_without_exchange(run):

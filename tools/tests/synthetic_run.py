@@ -274,7 +274,9 @@ def write_details(folder, markovian=1, odd_sites=("Li3.2",)):
                 "estimator_reason": "two sites are empty at times",
                 "symmetry_operations": 8,
                 "markovian": markovian,
-                "markovian_reason": "5 ps is the shortest lag that agrees" if markovian else "no lag <agrees>",
+                "markovian_reason": (
+                    "5 ps is the shortest lag that agrees" if markovian else "no lag <agrees>"
+                ),
             }
         )
         put(file, "blocks/trajectory", np.zeros(11, dtype=np.int64))
@@ -293,8 +295,14 @@ def write_details(folder, markovian=1, odd_sites=("Li3.2",)):
         put(file, "lag_selection/resolution", np.array([0.07, 0.06, 0.045, 0.0, 0.0]))
         put(file, "lag_selection/quantity", np.array([0, 3, 2, 4, 0]))
         put(file, "lag_selection/lag", np.array([2, 2, 3, 3, 0]))
-        put(file, "lag_selection/quantities", ["D_xx", "D_yy", "D_zz", "ln t_1", "the growth of the MSD along x"])
-        file["lag_selection"].attrs.update({"plateau": markovian, "reason": "5 ps is the shortest lag that agrees."})
+        put(
+            file,
+            "lag_selection/quantities",
+            ["D_xx", "D_yy", "D_zz", "ln t_1", "the growth of the MSD along x"],
+        )
+        file["lag_selection"].attrs.update(
+            {"plateau": markovian, "reason": "5 ps is the shortest lag that agrees."}
+        )
 
         put(file, "pooling/level", ["simulated cell", "translations", "space group"])
         put(file, "pooling/entries", np.array([1234, 321, 24]))
@@ -439,8 +447,8 @@ def write_details(folder, markovian=1, odd_sites=("Li3.2",)):
 
 
 DETAIL_GROUPS = (
-    "lag_selection pooling direct rates residence modes bands van_hove scattering channels first_passage connectivity"
-    " forecast"
+    "lag_selection pooling direct rates residence modes bands van_hove scattering channels first_passage"
+    " connectivity forecast"
 ).split()
 
 
@@ -528,7 +536,13 @@ def write_summary(folder):
 
 def write_run(folder, stages=("sites", "msm", "details", "meso", "summary")):
     os.makedirs(folder, exist_ok=True)
-    writers = {"sites": write_sites, "msm": write_msm, "details": write_details, "meso": write_meso, "summary": write_summary}
+    writers = {
+        "sites": write_sites,
+        "msm": write_msm,
+        "details": write_details,
+        "meso": write_meso,
+        "summary": write_summary,
+    }
     for stage in stages:
         writers[stage](folder)
     return folder
