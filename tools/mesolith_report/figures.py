@@ -525,7 +525,7 @@ def convergence(run):
     steady = bool(np.all(moved <= 2 * expected))
     title = (
         f"Doubling the trajectory from {rounded_duration(time[half])} moved D by at most"
-        f" {percent(relative, 0)}, "
+        f" {percent(relative, 0 if relative >= 0.01 else 1)}, "
         + ("as its error bars allow" if steady else "more than its error bars allow: the run is too short")
     )
     caption = (

@@ -259,6 +259,21 @@ def test_model_and_md_are_compared_like_with_like(page):
     assert float(haven["value_y"]) == 0.52 and float(haven["mean_error"]) == 0.059
 
 
+def test_a_model_that_differs_from_the_md_is_not_said_to_agree(tmp_path):
+    synthetic.write_run(tmp_path, ("msm", "details"))
+    with h5py.File(tmp_path / "msm.h5", "a") as file:
+        file["direct"].attrs["z_mean"] = -2.75
+    with mesolith_report.load(tmp_path) as run:
+        assert details.against_md(run)[0] == (
+            "Model and MD differ in the same window by 2.8 standard errors in the mean of the axes"
+        )
+    with h5py.File(tmp_path / "msm.h5", "a") as file:
+        file["direct/z"][...] = [0.3, -3.5, 1.0]
+        del file["direct/model_window"]  # of an earlier version: D at long times was compared
+    with mesolith_report.load(tmp_path) as run:
+        assert details.against_md(run)[0] == "Model and MD differ by 3.5 standard errors along y"
+
+
 def test_refused_rates_stand_beside_accepted_ones(page):
     assert "2 of 3 ways lead to valid rates; counting every jump gives a mean D 1.50 times" in section_of(
         page[1], "Rates"
