@@ -122,7 +122,12 @@ Vectors iterative_corrector(const ClassProblem& problem, const Vec3& drift) {
     for (int c = 0; c < 3; ++c) {
         // one by one: into rows of a matrix Eigen 3.4 writes at the wrong places
         const Eigen::VectorXd right = rhs.col(c).tail(n - 1);
-        chi.col(c).tail(n - 1) = solver.solve(right);
+        const Eigen::VectorXd x = solver.solve(right);
+        if (!((grounded * x - right).norm() <= 1e-8 * right.norm()))
+            throw DataError("exact diffusivity: the linear solve for a class of " +
+                            std::to_string(problem.size()) +
+                            " sites lost its digits (hop probabilities span too many decades)");
+        chi.col(c).tail(n - 1) = x;
     }
     return chi;
 }

@@ -126,7 +126,7 @@ void write_selection(Hdf5Group& root, const MarkovAnalysis& a) {
     flag("testable", &PlateauTest::testable, "and at a lag at least twice as long");
     flag("agrees", &PlateauTest::agrees, "with all longer lags");
     number("largest", &PlateauTest::largest, "largest difference to a longer lag, in its standard errors");
-    number("critical", &PlateauTest::critical, "noise alone stays below with 95 %");
+    number("critical", &PlateauTest::critical, "noise alone stays below but for plateau_level");
     number("p", &PlateauTest::p, "share of resamplings above largest");
     number("resolution", &PlateauTest::resolution, "largest relative error of a difference of D");
     g.write("quantity",

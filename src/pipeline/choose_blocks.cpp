@@ -123,9 +123,9 @@ BlockChoice choose_blocks(const std::vector<SiteTrajectory>& trajectories, const
         length = std::clamp(best, bin, std::max(bin, total / 8));
         choice.reason = fmt::format(
             "of what D and the stationary distribution come from, {} stay correlated longest, for "
-            "{:.2g} ps: with {:g} ps of data blocks of {:.2g} ps give the best errors",
+            "{:.2g} ps: with {:g} ps of data blocks of {:.3g} ps give the best errors",
             slowest, choice.correlation_time, total, best);
-        if (best > length) choice.reason += fmt::format(", cut to an eighth of the data ({:.2g} ps)", length);
+        if (best > length) choice.reason += fmt::format(", cut to an eighth of the data ({:.3g} ps)", length);
     }
     const double bins = std::max(1.0, std::round(length / bin));
     choice.length = bins * bin;

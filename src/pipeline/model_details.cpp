@@ -322,6 +322,7 @@ ModelDetails describe_model(const MarkovAnalysis& analysis, const std::vector<Si
     const TransitionCounts jumps =
         pool_counts(count_jumps(trajectories, sites, in.blocks()), options.operations);
     d.rates = compare_rates(in.kernel(), &jumps, rates);
+    if (in.kernel().reversible) d.rates.front().error = chosen.error; // (M - I) / tau has the D of M
 
     std::vector<Stay> stays;
     for (const SiteTrajectory& t : trajectories) {

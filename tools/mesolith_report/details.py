@@ -168,7 +168,7 @@ def lag_table(run):
         + dense(table(header, rows, numeric=(4, 5, 7)))
         + note(
             "D, slow timescales and the growth of the MSD are compared with those at all longer lags, all in"
-            " one test: the largest difference counts, against what 95 % of resamplings stay below when every"
+            " one test: the largest difference counts, against what nearly all resamplings stay below when every"
             " difference is noise. A change of D below the last column (two errors of a difference)"
             " would not have been seen: a lag agrees for want of data as well as for being right."
         )

@@ -96,7 +96,7 @@ struct MarkovSection {
     std::int64_t n_timescales = 8;
     double agreement_sigmas = 2;
     double fewest_hops = 20;
-    double plateau_level = 0.05;
+    double plateau_level = 0.1;
     double ck_warn = 1, ck_fail = 2;
     double msd_warn = 2, msd_fail = 4;
 

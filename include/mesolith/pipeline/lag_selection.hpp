@@ -21,8 +21,9 @@ struct PlateauTest {
     bool testable = false; ///< and a usable lag at least twice as long is there to compare with
     bool agrees = false;   ///< with all longer usable lags and with the trajectory
     double largest = 0;    ///< largest |difference| / error over quantities and longer lags ...
-    double critical = 0;   ///< ... and what 95 % of resamplings stay below when all differences are noise
-    double p = 1;          ///< share of resamplings above `largest`
+    double critical =
+        0; ///< ... and what all but `level` of the resamplings stay below when all differences are noise
+    double p = 1;                      ///< share of resamplings above `largest`
     std::size_t quantity = 0, lag = 0; ///< where it is largest; residuals are counted after the quantities
     double difference = 0, error = 0;  ///< there
     /// Largest error of a difference of the first quantities (D) relative to its value: a change smaller than
