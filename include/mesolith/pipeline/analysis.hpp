@@ -41,7 +41,7 @@ struct AnalysisOptions {
     std::uint64_t seed = 1;
     double agreement_sigmas = 2;       ///< |z_msd| up to this counts as agreement
     double fewest_hops = 20;           ///< independent hops that each axis needs for a lag to be used
-    double plateau_level = 0.1;       ///< of the test whether D and timescales depend on the lag
+    double plateau_level = 0.1;        ///< of the test whether D and timescales depend on the lag
     double ck_warn = 1, ck_fail = 2;   ///< largest err(n) over the 95 % noise floor
     double msd_warn = 2, msd_fail = 4; ///< largest |MSD model - projected| in errors
     /// Largest difference of D with and without pooling, in errors of the difference.
