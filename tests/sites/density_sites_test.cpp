@@ -609,7 +609,9 @@ TEST_CASE("the sites and hops of a disordered solid are found, and the certain s
     CHECK(sum.sites.precision() >= 0.97);
     CHECK(sum.sites.recall() >= 0.95);
     CHECK(sum.pair_sites.recall() >= 0.85); // 1.0 to 1.4 A apart
-    CHECK(static_cast<double>(sum.certain) >= 0.85 * static_cast<double>(sum.sites.found));
+    // 0.87 of the sites are certain with that much data; about 105 sites, four standard errors. Compilers
+    // draw the numbers of one solid in different orders, so that each sees solids of its own.
+    CHECK(static_cast<double>(sum.certain) >= 0.74 * static_cast<double>(sum.sites.found));
     CHECK(sum.hops.precision() >= 0.95);
     CHECK(sum.hops.recall() >= 0.95);
     CHECK(sum.in_pairs.precision() >= 0.7); // wells that overlap: some rattling looks like hopping
