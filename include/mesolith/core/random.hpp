@@ -13,6 +13,10 @@ enum class RngUse : std::uint32_t {
     walker_jump = 3,
     synthetic_jump = 4,
     synthetic_noise = 5,
+    grains = 6,
+    walker_time = 7, ///< continuous time: waiting times and hops
+    reservoir = 8,   ///< how many enter, and where
+
 };
 
 /// One block of Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC11, doi 10.1145/2063384.2063405): a bijection of
