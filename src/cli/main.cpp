@@ -31,6 +31,7 @@ struct Arguments {
     std::vector<std::string> set;
     int threads = -1;
     bool strict = false, quiet = false, print_config = false;
+    RunControl control;
     InfoOptions info;
     KernelArguments kernel;
     std::vector<std::string> folders; ///< of arrhenius
@@ -95,9 +96,11 @@ bool report_is_up_to_date(const RunFiles& files) {
 
 ExitCode run_all(const Arguments& arguments) {
     const Config config = configure(arguments, true);
-    run_sites(config);
-    run_msm(config);
-    if (config.meso) run_meso(config);
+    if (config.needs_model()) {
+        run_sites(config);
+        run_msm(config);
+    }
+    if (config.meso) run_meso(config, arguments.control);
     write_summary(config);
     if (config.report.enabled && !report_is_up_to_date(RunFiles(config.run.output)) &&
         run_report(config.run.output) == ReportOutcome::done)
@@ -109,7 +112,7 @@ ExitCode run_stage(const std::string& stage, const Arguments& arguments) {
     const Config config = configure(arguments, stage == "sites");
     if (stage == "sites") run_sites(config);
     if (stage == "msm") run_msm(config);
-    if (stage == "meso") run_meso(config);
+    if (stage == "meso") run_meso(config, arguments.control);
     write_summary(config);
     return finish(config, arguments);
 }
@@ -227,6 +230,11 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(0, 1024));
     app.add_flag("--strict", arguments.strict, "Exit with status 3 when a check of the model failed");
     app.add_flag("--quiet", arguments.quiet, "Only warnings and results");
+    app.add_flag("--restart", arguments.control.restart,
+                 "Go on from the last checkpoint of a mesoscale run that was stopped");
+    app.add_option("--max-hours", arguments.control.max_hours,
+                   "Stop with a checkpoint and status 75 after so much wall time")
+        ->check(CLI::PositiveNumber);
     app.add_flag("--print-config", arguments.print_config, "Print every option with its value and stop");
 
     const std::vector<std::pair<std::string, std::string>> stages{

@@ -64,4 +64,10 @@ std::vector<TrajectorySection> Config::present_trajectories() const {
 ConfigError::ConfigError(std::vector<std::string> problems)
     : InputError(fmt::format("{}", fmt::join(problems, "\n"))), problems_(std::move(problems)) {}
 
+bool Config::needs_model() const {
+    if (!trajectories.empty() || !meso || meso->materials.empty()) return true;
+    return std::any_of(meso->materials.begin(), meso->materials.end(),
+                       [](const MaterialSection& m) { return m.kernel.empty() && m.diffusivity.empty(); });
+}
+
 } // namespace mesolith

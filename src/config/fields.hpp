@@ -66,8 +66,48 @@ inline std::span<const std::string_view> names_of(LengthUnit) {
     static constexpr std::array<std::string_view, 3> names{"cells", "nm", "um"};
     return names;
 }
-inline std::span<const std::string_view> names_of(WalkerStart) {
-    static constexpr std::array<std::string_view, 3> names{"stationary", "uniform", "site"};
+inline std::span<const std::string_view> names_of(FaceKind) {
+    static constexpr std::array<std::string_view, 4> names{"periodic", "reflecting", "absorbing",
+                                                           "reservoir"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(Occupancy) {
+    static constexpr std::array<std::string_view, 2> names{"tracer", "exclusion"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(RegionShape) {
+    static constexpr std::array<std::string_view, 6> names{"box",    "sphere", "cylinder",
+                                                           "layers", "grains", "voxels"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(LatticeAxis) {
+    static constexpr std::array<std::string_view, 3> names{"a", "b", "c"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(OutputSchedule) {
+    static constexpr std::array<std::string_view, 3> names{"log", "linear", "list"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(MotionIn) {
+    static constexpr std::array<std::string_view, 2> names{"discrete", "continuous"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(StartOption) {
+    static constexpr std::array<std::string_view, 5> names{"equilibrium", "uniform", "site", "region",
+                                                           "profile"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(FieldStartOption) {
+    static constexpr std::array<std::string_view, 6> names{"pulse", "equilibrium", "empty",
+                                                           "site",  "region",      "profile"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(FieldEngineOption) {
+    static constexpr std::array<std::string_view, 3> names{"auto", "stencil", "bloch"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(PrecisionOption) {
+    static constexpr std::array<std::string_view, 3> names{"double", "single", "both"};
     return names;
 }
 
@@ -257,22 +297,158 @@ void visit_fields(MarkovSection& o, V&& v) {
 
 template <class V>
 void visit_fields(MesoSection& o, V&& v) {
-    v("size", o.size, About("Size of the periodic lattice, rounded to whole cells.").above(0));
+    v("occupancy", o.occupancy,
+      About("`tracer`: independent walkers, correlation and exclusion of the full sublattice are inside the "
+            "kernel. `exclusion` needs elementary hop rates into empty sites."));
+    v("size", o.size, About("Size of the domain along a, b, c, rounded to whole cells.").above(0));
     v("unit", o.unit, About("Unit of `size`."));
-    v("n_walkers", o.n_walkers, About("Independent walkers.").at_least(2).at_most(1e9));
+    v("voxel_nm", o.voxel,
+      About("Edges of rectangular voxels. Each material then is a continuum with the exact diffusion tensor "
+            "of its "
+            "kernel, so that different crystals and orientations share one domain.")
+          .above(0)
+          .when_unset("cells of the crystal, site by site"));
+    v("lag_time_ps", o.lag_time,
+      About("Time step; 0 = the shortest lag of the materials (voxels: the longest step possible).")
+          .at_least(0));
+    v("temperature_K", o.temperature,
+      About("Temperature of the site energies.").above(0).when_unset("run.temperature_K"));
+    v("faces_a", o.faces_a,
+      About(
+          "What happens at the low and the high face along a: `[\"periodic\", \"periodic\"]`; a `reservoir` "
+          "holds a fixed concentration.")
+          .when_unset("periodic"));
+    v("faces_b", o.faces_b, About("Along b.").when_unset("periodic"));
+    v("faces_c", o.faces_c, About("Along c.").when_unset("periodic"));
+    v("concentration_a", o.concentration_a,
+      About("Of reservoirs at the low and the high face along a: ions per cell of a material of zero energy.")
+          .at_least(0));
+    v("concentration_b", o.concentration_b, About("Along b.").at_least(0));
+    v("concentration_c", o.concentration_c, About("Along c.").at_least(0));
+    v("interface_resistance_ps_per_angstrom", o.interface_resistance,
+      About("Extra resistance between two regions, grains among them (difference of concentration over flux "
+            "density).")
+          .at_least(0));
     v("total_time_ps", o.total_time, About("Simulated time.").above(0));
-    v("start", o.start,
-      About("Sites on which walkers start: by the stationary distribution, all sites alike, or all on one "
-            "site."));
-    v("start_site", o.start_site,
-      About("Site of the repeat unit for start = \"site\", counted from 0.").at_least(0));
-    v("n_outputs", o.n_outputs,
-      About("Times at which results are written, log spaced.").at_least(2).at_most(100000));
-    v("field_cells", o.field_cells,
-      About("Cells of the periodic lattice on which probabilities are followed exactly; [0, 0, 0] = none.")
+    v("schedule", o.schedule, About("Times of output: evenly in their logarithm, evenly, or as listed."));
+    v("n_outputs", o.n_outputs, About("Number of outputs.").at_least(2).at_most(100000));
+    v("output_times_ps", o.output_times, About("For schedule = \"list\".").above(0).when_unset("none"));
+    v("profile_axis", o.profile_axis, About("Axis of concentration profiles."));
+    v("checkpoint_minutes", o.checkpoint_minutes,
+      About("Wall time between two checkpoints; 0 = only when the run is stopped.").at_least(0));
+}
+
+template <class V>
+void visit_fields(MaterialSection& o, V&& v) {
+    v("name", o.name, About("Name, for regions.").filled());
+    v("kernel", o.kernel,
+      About("Kernel (JSON, HDF5), hop list (TOML), msm.h5 or folder of a run, relative to the input file.")
+          .when_unset("the Markov model of this run"));
+    v("diffusivity_angstrom2_per_ps", o.diffusivity,
+      About(
+          "Instead of a kernel, with `meso.voxel_nm`: D, or Dxx, Dyy, Dzz, or Dxx, Dyy, Dzz, Dyz, Dxz, Dxy.")
+          .when_unset("that of the kernel"));
+    v("axes", o.axes,
+      About("With `meso.voxel_nm`: the axes of the crystal (1, 2, 3) that lie along x, y, z: a grain in "
+            "another "
+            "orientation.")
+          .at_least(1)
+          .at_most(3));
+    v("scale", o.scale, About("Factor of all rates.").at_least(0));
+    v("energy_eV", o.energy, About("Energy of its sites, beside those of the other materials."));
+}
+
+template <class V>
+void visit_fields(RegionSection& o, V&& v) {
+    v("name", o.name, About("Name, for the report.").when_unset("its shape and number"));
+    v("shape", o.shape, About("Cells whose centre lies inside. Later regions cover earlier ones."));
+    v("materials", o.materials,
+      About(
+          "One material; for layers one each, for grains as many as are dealt out, for voxels one per label.")
+          .filled());
+    v("lo_nm", o.lo, About("Lower corner of a box.").when_unset("corner of the domain"));
+    v("hi_nm", o.hi, About("Upper corner of a box.").when_unset("opposite corner"));
+    v("centre_nm", o.centre, About("Of a sphere or cylinder.").when_unset("middle of the domain"));
+    v("radius_nm", o.radius, About("Of a sphere or cylinder.").above(0).when_unset("needed there"));
+    v("length_nm", o.length, About("Of a cylinder; 0 = through all.").at_least(0));
+    v("direction", o.direction, About("Axis of a cylinder."));
+    v("axis", o.axis, About("Lattice axis along which layers follow each other."));
+    v("thickness_nm", o.thickness,
+      About("Of each layer; they start again after the last.").above(0).when_unset("needed there"));
+    v("n_grains", o.n_grains,
+      About("Voronoi grains, points drawn from run.seed.").at_least(1).at_most(65000));
+    v("file", o.file,
+      About("Labels of all cells, x fastest: raw uint8, or HDF5 (.h5) of shape [z, y, x].")
+          .when_unset("needed for voxels"));
+    v("dataset", o.dataset, About("Dataset of the HDF5 file."));
+}
+
+template <class V>
+void visit_fields(WalkerSection& o, V&& v) {
+    v("n", o.n,
+      About("Independent walkers; 0 = none. Relative error of D: sqrt(2 / n) per axis.")
           .at_least(0)
-          .at_most(4096));
-    v("field_steps", o.field_steps, About("Lag times the field is followed for.").at_least(0).at_most(1e9));
+          .at_most(1e9));
+    v("time", o.time,
+      About("`discrete`: one draw from the kernel per lag. `continuous`: hop by hop at the rates of the "
+            "kernel, without "
+            "rejection."));
+    v("start", o.start,
+      About("Where walkers start: by the equilibrium weights, all sites alike, on one site, in a region, or "
+            "along a profile."));
+    v("start_cell", o.start_cell, About("For start = \"site\".").at_least(0));
+    v("start_site", o.start_site, About("Site of the cell, counted from 0.").at_least(0));
+    v("start_region", o.start_region, About("Name of a material or region.").when_unset("none"));
+    v("profile", o.profile,
+      About("Relative filling at equally wide slices, times the equilibrium weights.")
+          .at_least(0)
+          .when_unset("none"));
+    v("profile_axis", o.profile_axis, About("Axis of `profile`."));
+    v("n_origins", o.n_origins,
+      About("Times from which displacements are counted; more give smaller errors at short times.")
+          .at_least(1)
+          .at_most(1000));
+    v("sample", o.sample,
+      About("Walkers written as a trajectory (walkers.h5md, walkers.lammpstrj).").at_least(0).at_most(1e6));
+    v("relative_precision", o.precision,
+      About("Stop at the first output where the standard error of tr D is below this share of it; 0 = never.")
+          .at_least(0)
+          .at_most(1));
+}
+
+template <class V>
+void visit_fields(FieldSection& o, V&& v) {
+    v("engine", o.engine,
+      About("`stencil`: step by step, any domain. `bloch`: Fourier transform and powers of the Bloch matrix, "
+            "any time at "
+            "once, periodic crystals. `auto`: whichever is predicted to be faster."));
+    v("precision", o.precision, About("`both`: in double, and in single for comparison."));
+    v("start", o.start, About("A Gaussian pulse, equilibrium, nothing, one site, a region, or a profile."));
+    v("centre_nm", o.centre, About("Of the pulse.").when_unset("middle of the domain"));
+    v("width_nm", o.width, About("Standard deviation of the pulse.").above(0));
+    v("amount", o.amount,
+      About("Ions at the start, in all (`equilibrium`: per cell of a material of zero energy).").above(0));
+    v("start_cell", o.start_cell, About("For start = \"site\".").at_least(0));
+    v("start_site", o.start_site, About("Site of the cell, counted from 0.").at_least(0));
+    v("start_region", o.start_region, About("Name of a material or region.").when_unset("none"));
+    v("profile", o.profile,
+      About("Relative filling at equally wide slices, times the equilibrium weights.")
+          .at_least(0)
+          .when_unset("none"));
+    v("profile_axis", o.profile_axis, About("Axis of `profile`."));
+    v("n_snapshots", o.n_snapshots,
+      About("Snapshots for ParaView, among the output times.").at_least(0).at_most(10000));
+    v("voxel_cells", o.voxel_cells,
+      About("Cells per voxel of a snapshot; 0 = so that no edge has more than 128 voxels.").at_least(0));
+}
+
+template <class V>
+void visit_fields(SteadySection& o, V&& v) {
+    v("homogenise", o.homogenise, About("Exact effective D of a periodic domain."));
+    v("flux", o.flux, About("Steady flux between reservoirs, where there are any."));
+    v("first_passage", o.first_passage, About("Mean times to absorbing faces, where there are any."));
+    v("max_sites", o.max_sites, About("Larger domains are not solved.").at_least(1));
+    v("tolerance", o.tolerance, About("Relative residual of the solves.").above(0).at_most(1e-3));
 }
 
 template <class V>

@@ -18,6 +18,16 @@ std::string lines_of(Section section) {
     return out;
 }
 
+std::string meso_lines(const MesoSection& meso) {
+    std::string out = "[meso]\n" + lines_of(meso);
+    for (const MaterialSection& m : meso.materials) out += "\n[[meso.material]]\n" + lines_of(m);
+    for (const RegionSection& r : meso.regions) out += "\n[[meso.region]]\n" + lines_of(r);
+    out += "\n[meso.walkers]\n" + lines_of(meso.walkers);
+    if (meso.field) out += "\n[meso.field]\n" + lines_of(*meso.field);
+    out += "\n[meso.steady]\n" + lines_of(meso.steady);
+    return out;
+}
+
 /// "msm" -> what the keys of a section are for.
 struct SectionPage {
     const char* heading;
@@ -57,7 +67,7 @@ std::string to_toml(const Config& config) {
     out += "\n[ions]\n" + lines_of(config.ions);
     out += "\n[sites]\n" + lines_of(config.sites);
     out += "\n[msm]\n" + lines_of(config.msm);
-    if (config.meso) out += "\n[meso]\n" + lines_of(*config.meso);
+    if (config.meso) out += "\n" + meso_lines(*config.meso);
     out += "\n[report]\n" + lines_of(config.report);
     return out;
 }
@@ -76,7 +86,7 @@ std::string stage_options(const Config& config, const std::string& stage) {
         const std::optional<double>& kelvin = config.run.temperature;
         return seed + (kelvin ? fmt::format("temperature_K = {}\n", *kelvin) : "") + lines_of(config.msm);
     }
-    if (stage == "meso") return seed + lines_of(config.meso.value_or(MesoSection{}));
+    if (stage == "meso") return seed + meso_lines(config.meso.value_or(MesoSection{}));
     throw DataError("no such stage: " + stage);
 }
 
@@ -99,9 +109,20 @@ std::string config_reference() {
     out += page_of<IonSection>({"[ions]", "What diffuses, and what it moves against."});
     out += page_of<SiteSection>({"[sites]", "The crystallographic sites and how ions are assigned to them."});
     out += page_of<MarkovSection>({"[msm]", "The Markov model, its error bars and its checks."});
-    out += page_of<MesoSection>({"[meso]",
-                                 "Walkers and probability field on a large lattice. Done when the section is "
-                                 "there, even if it is empty."});
+    out += page_of<MesoSection>(
+        {"[meso]", "Walkers, fields and steady states of a large domain. Done when the section is "
+                   "there, even if it is empty. Without a trajectory, and with materials that bring "
+                   "their own kernels, it is all there is to a run."});
+    out += page_of<MaterialSection>(
+        {"[[meso.material]]",
+         "What regions are made of; the first fills all that no region covers. None: the "
+         "Markov model of this run."});
+    out += page_of<RegionSection>(
+        {"[[meso.region]]", "Painted one over the other. Lengths count from the corner of the domain."});
+    out += page_of<WalkerSection>({"[meso.walkers]", "Independent tracers."});
+    out += page_of<FieldSection>({"[meso.field]", "Site occupations, followed when the section is there."});
+    out += page_of<SteadySection>(
+        {"[meso.steady]", "Exact answers by sparse solves, beside walkers and field."});
     out += page_of<ReportSection>({"[report]", "The report.html with all pictures."});
     out.pop_back();
     return out;
@@ -136,8 +157,10 @@ fit_window_ps = [5, 20]          # where the slope of the MSD is taken
 [meso]                           # leave this section out to stop at the Markov model
 size = [50, 50, 50]
 unit = "nm"
-n_walkers = 100000
 total_time_ps = 1e5
+
+[meso.walkers]
+n = 100000
 )";
 }
 

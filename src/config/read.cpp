@@ -60,14 +60,16 @@ public:
         }
     }
 
+    /// @param inner  keys that are sections of their own, read by the caller
     template <class Section>
-    void read_section(const toml::node* node, const std::string& name, Section& section) {
+    void read_section(const toml::node* node, const std::string& name, Section& section,
+                      const std::vector<std::string>& inner = {}) {
         if (node == nullptr) return;
         places_[name] = place_of(node->source());
         const toml::table* table = node->as_table();
         if (table == nullptr)
             return complain(name, fmt::format("expected a section [{}], got {}", name, got(*node)));
-        std::vector<std::string> known;
+        std::vector<std::string> known = inner;
         visit_fields(section, [&](const char* key, auto& value, const About& about) {
             known.emplace_back(key);
             const std::string full = name + "." + key;
@@ -172,6 +174,9 @@ private:
             value.push_back(std::move(read));
         }
         return !(about.must_be_filled && value.empty());
+    }
+    bool take(const toml::node& node, std::vector<FaceKind>& value, const About& about, std::string& why) {
+        return take<FaceKind>(node, value, about, why) && value.size() == 2;
     }
     template <class T, class Fixed>
     bool take_fixed(const toml::node& node, Fixed& value, std::size_t n, const About& about,
@@ -319,25 +324,19 @@ public:
         : reader_(reader), config_(config), files_(files) {}
 
     void run() {
-        if (config_.trajectories.empty())
+        if (config_.trajectories.empty() && config_.needs_model())
             reader_.complain("trajectory", "expected at least one [[trajectory]] section, got none");
         for (std::size_t k = 0; k < config_.trajectories.size(); ++k) check(config_.trajectories[k], k);
         if (files_ && !config_.trajectories.empty() && config_.present_trajectories().empty())
             reader_.complain("trajectory", "none of the optional trajectory files is there");
-        check_sites();
+        if (config_.needs_model()) check_sites();
         check_msm();
         if (config_.run.name.find('/') != std::string::npos)
             reader_.complain("run.name",
                              fmt::format("expected a name without slashes, got {}. Folders belong to "
                                          "run.output",
                                          toml_text(config_.run.name)));
-        if (config_.meso) {
-            const IVec3& cells = config_.meso->field_cells;
-            if (cells.minCoeff() == 0 && cells.maxCoeff() > 0)
-                reader_.complain("meso.field_cells",
-                                 "expected three numbers > 0, or [0, 0, 0] for no field, got " +
-                                     toml_of(cells));
-        }
+        if (config_.meso) check_meso(*config_.meso);
     }
 
 private:
@@ -430,6 +429,139 @@ private:
         ordered("msd_fail", m.msd_warn, m.msd_fail);
     }
 
+    void check_meso(const MesoSection& m) {
+        if (m.occupancy == Occupancy::exclusion)
+            reader_.complain(
+                "meso.occupancy",
+                "expected \"tracer\" for a kernel, got \"exclusion\": a kernel estimated in a full "
+                "sublattice already holds the exclusion of the other ions, and walkers that block each "
+                "other would count it twice");
+        struct Axis {
+            const char* key;
+            const std::vector<FaceKind>& faces;
+            const std::array<double, 2>& concentration;
+        };
+        for (const Axis& axis :
+             {Axis{"a", m.faces_a, m.concentration_a}, Axis{"b", m.faces_b, m.concentration_b},
+              Axis{"c", m.faces_c, m.concentration_c}}) {
+            const std::string faces = fmt::format("meso.faces_{}", axis.key);
+            const auto is = [&](std::size_t side, FaceKind kind) {
+                return !axis.faces.empty() && axis.faces[side] == kind;
+            };
+            if (is(0, FaceKind::periodic) != is(1, FaceKind::periodic))
+                reader_.complain(faces, "expected both faces periodic or none, got " + toml_of(axis.faces));
+            for (const std::size_t side : {0, 1})
+                if (axis.concentration[side] > 0 && !is(side, FaceKind::reservoir))
+                    reader_.complain(fmt::format("meso.concentration_{}", axis.key),
+                                     fmt::format("expected 0 where {} has no reservoir, got {}", faces,
+                                                 toml_of(axis.concentration)));
+        }
+        if (m.schedule == OutputSchedule::list && m.output_times.empty())
+            reader_.complain("meso.output_times_ps", "expected times for schedule = \"list\", got nothing");
+        std::vector<std::string> names;
+        for (std::size_t k = 0; k < m.materials.size(); ++k) check_material(m, k, names);
+        if (m.materials.empty()) names.emplace_back("crystal");
+        std::vector<std::string> places = names;
+        for (std::size_t k = 0; k < m.regions.size(); ++k) {
+            check_region(m.regions[k], fmt::format("meso.region.{}", k), names);
+            if (!m.regions[k].name.empty()) places.push_back(m.regions[k].name);
+        }
+        check_start("meso.walkers", m.walkers, places);
+        if (m.field) check_start("meso.field", *m.field, places);
+    }
+
+    void check_material(const MesoSection& m, std::size_t k, std::vector<std::string>& names) {
+        const MaterialSection& material = m.materials[k];
+        const std::string name = fmt::format("meso.material.{}", k);
+        if (std::find(names.begin(), names.end(), material.name) != names.end())
+            reader_.complain(name + ".name",
+                             "expected a name of its own, got " + toml_text(material.name) + " again");
+        names.push_back(material.name);
+        const std::size_t n = material.diffusivity.size();
+        if (n != 0 && n != 1 && n != 3 && n != 6)
+            reader_.complain(name + ".diffusivity_angstrom2_per_ps",
+                             fmt::format("expected 1, 3 or 6 numbers, got {}", n));
+        if (n != 0 && !material.kernel.empty())
+            reader_.complain(name + ".diffusivity_angstrom2_per_ps",
+                             "expected nothing beside a kernel, got " + toml_of(material.diffusivity));
+        if (n != 0 && !m.voxel)
+            reader_.complain(name + ".diffusivity_angstrom2_per_ps",
+                             "expected a kernel, or meso.voxel_nm for continua of this D, got " +
+                                 toml_of(material.diffusivity));
+        IVec3 sorted = material.axes;
+        std::sort(sorted.begin(), sorted.end());
+        if (sorted != IVec3(1, 2, 3))
+            reader_.complain(name + ".axes",
+                             "expected 1, 2 and 3 in some order, got " + toml_of(material.axes));
+        else if (material.axes != sorted && !m.voxel)
+            reader_.complain(name + ".axes", "expected [1, 2, 3] without meso.voxel_nm, got " +
+                                                 toml_of(material.axes) +
+                                                 ": turned cells do not fit one grid, voxels do");
+        if (material.energy != 0 && !m.temperature && !config_.run.temperature)
+            reader_.complain(name + ".energy_eV",
+                             fmt::format("expected 0 without meso.temperature_K, got {}", material.energy));
+        if (!material.kernel.empty() && files_) {
+            std::string problem;
+            try {
+                const std::string path = config_.resolve(material.kernel);
+                if (!fs::exists(path))
+                    problem =
+                        fmt::format("no such file (\"{}\"). Paths are relative to the input file", path);
+            } catch (const InputError& error) {
+                problem = error.what();
+            }
+            if (!problem.empty()) reader_.complain(name + ".kernel", problem);
+        }
+    }
+
+    void check_region(const RegionSection& r, const std::string& name,
+                      const std::vector<std::string>& materials) {
+        for (const std::string& material : r.materials) {
+            if (std::find(materials.begin(), materials.end(), material) != materials.end()) continue;
+            const std::string near = nearest_key(material, materials);
+            reader_.complain(name + ".materials",
+                             fmt::format("expected names of [[meso.material]], got {}{}", toml_text(material),
+                                         near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near)));
+        }
+        const auto needs = [&](bool given, const char* key, const char* what) {
+            if (!given) reader_.complain(name + "." + key, fmt::format("expected {}, got nothing", what));
+        };
+        switch (r.shape) {
+        case RegionShape::box:
+        case RegionShape::grains:
+            break;
+        case RegionShape::sphere:
+        case RegionShape::cylinder:
+            needs(r.radius.has_value(), "radius_nm", "the radius");
+            break;
+        case RegionShape::layers:
+            if (r.thickness.size() != r.materials.size())
+                reader_.complain(name + ".thickness_nm",
+                                 fmt::format("expected one for each of the {} materials, got {}",
+                                             r.materials.size(), r.thickness.size()));
+            return;
+        case RegionShape::voxels:
+            needs(!r.file.empty(), "file", "a file of labels");
+            if (!r.file.empty()) check_file(r.file, name + ".file", false);
+            return;
+        }
+        if (r.shape != RegionShape::grains && r.materials.size() > 1)
+            reader_.complain(name + ".materials", fmt::format("expected one, got {}", r.materials.size()));
+    }
+
+    template <class Section>
+    void check_start(const std::string& name, const Section& s, const std::vector<std::string>& places) {
+        const std::string start(name_of(s.start));
+        if (start == "region" && std::find(places.begin(), places.end(), s.start_region) == places.end())
+            reader_.complain(name + ".start_region",
+                             fmt::format("expected one of {}, got {}", fmt::join(places, ", "),
+                                         s.start_region.empty() ? "nothing" : toml_text(s.start_region)));
+        if (start == "profile" &&
+            (s.profile.empty() || *std::max_element(s.profile.begin(), s.profile.end()) == 0))
+            reader_.complain(name + ".profile", "expected relative fillings, not all of them 0, got " +
+                                                    (s.profile.empty() ? "nothing" : toml_of(s.profile)));
+    }
+
     Reader& reader_;
     Config& config_;
     bool files_;
@@ -446,17 +578,32 @@ toml::table parse_toml(const std::string& text, const std::string& path) {
 }
 
 /// One section for each [[name]]; a single one may be written [name].
+/// @param outer  of nested sections, "meso."
 template <class Section>
 void read_sections(const toml::table& root, const std::string& name, Reader& reader,
-                   std::vector<Section>& sections) {
+                   std::vector<Section>& sections, const std::string& outer = "") {
     if (const auto* list = root.get_as<toml::array>(name)) {
         sections.resize(list->size());
         for (std::size_t k = 0; k < list->size(); ++k)
-            reader.read_section(list->get(k), fmt::format("{}.{}", name, k), sections[k]);
+            reader.read_section(list->get(k), fmt::format("{}{}.{}", outer, name, k), sections[k]);
     } else if (root.contains(name)) {
         sections.resize(1);
-        reader.read_section(root.get(name), name + ".0", sections[0]);
+        reader.read_section(root.get(name), outer + name + ".0", sections[0]);
     }
+}
+
+void read_meso(const toml::table& root, Reader& reader, Config& config) {
+    if (!root.contains("meso")) return;
+    MesoSection& meso = config.meso.emplace();
+    reader.read_section(root.get("meso"), "meso", meso, {"material", "region", "walkers", "field", "steady"});
+    const auto* table = root.get_as<toml::table>("meso");
+    if (table == nullptr) return;
+    read_sections(*table, "material", reader, meso.materials, "meso.");
+    read_sections(*table, "region", reader, meso.regions, "meso.");
+    reader.read_section(table->get("walkers"), "meso.walkers", meso.walkers);
+    if (table->contains("field"))
+        reader.read_section(table->get("field"), "meso.field", meso.field.emplace());
+    reader.read_section(table->get("steady"), "meso.steady", meso.steady);
 }
 
 } // namespace
@@ -477,7 +624,7 @@ Config parse_config(const std::string& text, const std::string& path, const Read
     reader.read_section(root.get("ions"), "ions", config.ions);
     reader.read_section(root.get("sites"), "sites", config.sites);
     reader.read_section(root.get("msm"), "msm", config.msm);
-    if (root.contains("meso")) reader.read_section(root.get("meso"), "meso", config.meso.emplace());
+    read_meso(root, reader, config);
     reader.read_section(root.get("report"), "report", config.report);
 
     CrossChecks(reader, config, options.files_must_exist).run();

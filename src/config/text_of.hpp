@@ -125,6 +125,9 @@ inline std::string kind_of(const std::vector<std::int64_t>&, const About& a) {
     return "a list of whole numbers" + range_of(a);
 }
 inline std::string kind_of(const std::vector<std::string>&, const About&) { return "a list of texts"; }
+inline std::string kind_of(const std::vector<FaceKind>&, const About&) {
+    return "a list of 2 out of " + one_of(names_of(FaceKind{}));
+}
 inline std::string kind_of(const std::array<double, 2>&, const About& a) {
     return "a list of 2 numbers" + range_of(a);
 }

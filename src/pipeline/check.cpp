@@ -2,15 +2,19 @@
 
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/progress.hpp"
 #include "mesolith/io/trajectory_file.hpp"
+#include "mesolith/pipeline/domain_model.hpp"
+#include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/summary.hpp"
 
 #include "mapping.hpp"
+#include "meso_cost.hpp"
 
 namespace mesolith {
 namespace {
@@ -87,16 +91,21 @@ double markov_seconds(const Config& config, const SiteSet& sites) {
            static_cast<double>(config.msm.bootstrap_samples) / threads();
 }
 
-std::string meso_lines(const Config& config, const SiteSet& sites) {
-    const MesoSection& m = *config.meso;
-    const double lag = config.msm.lag_time > 0 ? config.msm.lag_time : config.msm.lag_times.front();
-    const double steps = m.total_time / lag, hops = steps * static_cast<double>(m.n_walkers);
-    const double n = static_cast<double>(sites.basis.size()) * m.field_cells.cast<double>().prod();
-    const double field = 10 * 6e-9 * n * static_cast<double>(m.field_steps);
-    return fmt::format("meso     at most {:.3g} hops of {} walkers (lag {:g} ps) and a field of {:.3g} "
-                       "sites: about {}, {}\n",
-                       hops, m.n_walkers, lag, n, format_duration((7e-9 * hops + field) / threads()),
-                       size_text(36.0 * static_cast<double>(m.n_walkers) + 28 * n));
+/// What the domain is, where its kernels are there already; what is known without them otherwise.
+std::string meso_lines(const Config& config, std::vector<std::string>& warnings) {
+    const bool ready = !config.needs_model() || std::filesystem::exists(RunFiles(config.run.output).msm);
+    if (!ready) {
+        const MesoCost cost = estimate_cost(config);
+        return fmt::format(
+            "meso     {} walkers for {:g} ps, at least {} (the domain is described once there is a msm.h5)\n",
+            config.meso->walkers.n, config.meso->total_time, size_text(cost.bytes));
+    }
+    const DomainModel model = build_domain(config);
+    warnings.insert(warnings.end(), model.warnings.begin(), model.warnings.end());
+    const MesoCost cost = estimate_cost(config, model);
+    return describe(model) + fmt::format("meso     {} walkers{}: about {}, {}\n", config.meso->walkers.n,
+                                         config.meso->field ? " and a field" : "",
+                                         format_duration(cost.seconds), size_text(cost.bytes));
 }
 
 std::string describe_result(const Hdf5File& file) {
@@ -126,10 +135,10 @@ std::string describe_result(const Hdf5File& file) {
         out += fmt::format("\n{}", to_text(s));
     }
     if (p.stage == "meso") {
-        const Hdf5Group lattice = file.group("lattice");
-        const auto cells = lattice.attribute_values<std::int64_t>("cells");
-        out += fmt::format("lattice  {} cells, {} sites\n", fmt::join(cells, " x "),
-                           lattice.attribute<std::int64_t>("n_sites"));
+        const Hdf5Group domain = file.group("domain");
+        const auto cells = domain.attribute_values<std::int64_t>("cells");
+        out += fmt::format("domain   {} cells, {} sites\n", fmt::join(cells, " x "),
+                           domain.attribute<std::int64_t>("n_sites"));
     }
     for (const std::string& warning : p.warnings) out += fmt::format("warning  {}\n", warning);
     return out;
@@ -141,6 +150,11 @@ std::string check_run(const Config& config) {
     const auto sections = config.present_trajectories();
     std::string out;
     std::vector<std::string> warnings = config.warnings;
+    if (sections.empty()) { // materials bring their kernels: there is only [meso]
+        out += meso_lines(config, warnings) + fmt::format("output   {}\n", config.run.output);
+        for (const std::string& warning : warnings) out += fmt::format("warning  {}\n", warning);
+        return out;
+    }
     SiteDefinition definition(config, sections);
     double seconds = 0, bytes = 0;
     for (const TrajectorySection& section : sections) {
@@ -170,7 +184,7 @@ std::string check_run(const Config& config) {
     out += fmt::format("sites    about {}, {}\n", format_duration(seconds), size_text(bytes));
     out += fmt::format("msm      {} lags, {} resamplings: about {}\n", config.msm.lag_times.size(),
                        config.msm.bootstrap_samples, format_duration(markov_seconds(config, sites)));
-    if (config.meso) out += meso_lines(config, sites);
+    if (config.meso) out += meso_lines(config, warnings);
     out += fmt::format("output   {}\n", config.run.output);
     for (const std::string& warning : warnings) out += fmt::format("warning  {}\n", warning);
     return out;

@@ -24,31 +24,65 @@ std::string fingerprint_in(const std::string& path) {
     return read_provenance(Hdf5File::open(path)).fingerprint;
 }
 
-WalkerHeadline read_walkers(const Hdf5Group& root) {
-    const Hdf5Group g = root.group("walkers"), d = g.group("diffusivity");
-    const auto vec3 = [&](const char* path) {
-        const auto v = d.read<double>(path);
-        return v.size() == 3 ? Vec3(v[0], v[1], v[2]) : Vec3(Vec3::Constant(std::nan("")));
-    };
+Vec3 diagonal(const Hdf5Group& g, const char* path) {
+    const auto v = g.read<double>(path);
+    if (v.size() == 3) return {v[0], v[1], v[2]};
+    return v.size() == 9 ? Vec3(v[0], v[4], v[8]) : Vec3(Vec3::Constant(std::nan("")));
+}
+
+WalkerHeadline read_walkers(const Hdf5Group& g) {
     WalkerHeadline h;
     h.n_walkers = g.attribute<std::int64_t>("n_walkers");
-    const auto time = g.read<double>("time");
+    const auto time = g.read<double>("outputs/time");
     h.total_time = time.empty() ? 0 : time.back();
-    h.diffusivity = vec3("D");
-    h.error = vec3("error");
-    h.exact = vec3("exact");
-    h.z = vec3("z");
+    h.displacements = g.has_group("diffusivity");
+    if (!h.displacements) return h;
+    h.diffusivity = diagonal(g, "diffusivity/D");
+    h.error = diagonal(g, "diffusivity/error");
+    h.z = g.has("diffusivity/z") ? diagonal(g, "diffusivity/z") : Vec3(Vec3::Constant(std::nan("")));
+    return h;
+}
+
+MesoHeadline read_meso(const Hdf5Group& root) {
+    MesoHeadline h;
+    const Hdf5Group domain = root.group("domain"), steady = root.group("steady");
+    h.cells = domain.attribute_values<std::int64_t>("cells");
+    h.size = domain.attribute_values<double>("size");
+    h.n_sites = domain.attribute<std::int64_t>("n_sites");
+    h.homogenised = steady.has_group("homogenised");
+    if (steady.has("D")) h.exact = diagonal(steady, "D");
+    if (steady.has_group("flux") && steady.group("flux").has_attribute("D"))
+        h.flux = steady.group("flux").attribute<double>("D");
+    if (steady.has_group("first_passage"))
+        h.passage = steady.group("first_passage").attribute<double>("mean");
+    if (root.has_group("walkers")) h.walkers = read_walkers(root.group("walkers"));
+    if (root.has_group("field")) {
+        h.mass_error = root.group("field").attribute<double>("mass_error");
+        h.engine = root.group("field").string_attribute("engine");
+    }
     return h;
 }
 
 Check check_walkers(const WalkerHeadline& h) {
-    const double z = h.z.cwiseAbs().maxCoeff();
+    double z = 0;
+    for (int a = 0; a < 3; ++a)
+        if (!(std::abs(h.z[a]) <= z)) z = std::abs(h.z[a]);
     Check check{"walkers against exact D", Verdict::pass, z, 3, 5, ""};
     if (!(z <= check.warn_above)) check.verdict = Verdict::warn;
     if (!(z <= check.fail_above)) check.verdict = Verdict::fail;
     check.text = fmt::format(
-        "D of {} walkers lies {:.1f}, {:.1f}, {:.1f} standard errors from the exact D of the kernel.",
+        "D of {} walkers lies {:.1f}, {:.1f}, {:.1f} standard errors from the exact D of the domain.",
         h.n_walkers, h.z[0], h.z[1], h.z[2]);
+    return check;
+}
+
+Check check_mass(const MesoHeadline& h) {
+    const bool single = *h.mass_error > 1e-9; // what double never comes near
+    Check check{"mass of the field",   Verdict::pass,        *h.mass_error,
+                single ? 1e-5 : 1e-10, single ? 1e-3 : 1e-8, ""};
+    if (!(check.value <= check.warn_above)) check.verdict = Verdict::warn;
+    if (!(check.value <= check.fail_above)) check.verdict = Verdict::fail;
+    check.text = "Largest relative difference of what is there and what came in less what went out.";
     return check;
 }
 
@@ -88,12 +122,13 @@ RunSummary read_summary(const std::string& name, const std::string& folder) {
     s.folder = folder;
     s.version = version();
     s.commit = commit();
-    // A result made from an earlier version of the one before it tells nothing about this run.
+    // A result made from an earlier version of the one before it tells nothing about this run. Domains of
+    // kernel files have none before them.
     std::string previous = fs::exists(files.sites) ? fingerprint_in(files.sites) : "";
     const auto belongs = [&](const std::string& path) {
         if (!fs::exists(path)) return false;
         const Provenance p = read_provenance(Hdf5File::open(path));
-        if (!previous.empty() && p.previous != previous) {
+        if (!previous.empty() && !p.previous.empty() && p.previous != previous) {
             spdlog::warn("{} is left out: it was made from an older result. Run its stage again", path);
             return false;
         }
@@ -105,11 +140,15 @@ RunSummary read_summary(const std::string& name, const std::string& folder) {
         s.files.push_back("msm.h5");
         s.markov = read_headline(Hdf5File::open(files.msm));
         s.checks = s.markov->checks;
-        if (belongs(files.meso)) {
-            s.files.push_back("meso.h5");
-            s.walkers = read_walkers(Hdf5File::open(files.meso));
-            s.checks.push_back(check_walkers(*s.walkers));
-        }
+    }
+    if (belongs(files.meso)) {
+        s.files.push_back("meso.h5");
+        s.meso = read_meso(Hdf5File::open(files.meso));
+        if (s.meso->walkers && s.meso->walkers->displacements && s.meso->exact)
+            s.checks.push_back(check_walkers(*s.meso->walkers));
+        if (s.meso->mass_error) s.checks.push_back(check_mass(*s.meso));
+        for (const char* file : {"walkers.h5md", "walkers.lammpstrj", "fields/field.pvd"})
+            if (fs::exists(fs::path(folder) / file)) s.files.emplace_back(file);
     }
     if (fs::exists(files.report)) s.files.push_back("report.html");
     return s;
@@ -144,11 +183,26 @@ std::string to_json(const RunSummary& s) {
             results.push_back(result_json("occupancy_" + o.name, o.occupancy, std::nan(""), "ions per site",
                                           fmt::format("{} sites in the repeat unit", o.n_sites)));
     }
-    if (s.walkers)
-        for (int a = 0; a < 3; ++a)
-            results.push_back(result_json(fmt::format("D_walkers_{}{}", axes[a], axes[a]),
-                                          s.walkers->diffusivity[a], s.walkers->error[a], "angstrom^2/ps",
-                                          fmt::format("{} walkers", s.walkers->n_walkers)));
+    if (s.meso) {
+        const MesoHeadline& m = *s.meso;
+        const auto component = [&](const char* key, int a) {
+            return fmt::format("{}_{}{}", key, axes[a], axes[a]);
+        };
+        for (int a = 0; a < 3 && m.exact; ++a)
+            results.push_back(result_json(
+                component("D_domain", a), (*m.exact)[a], std::nan(""), "angstrom^2/ps",
+                m.homogenised ? "exact effective D of the microstructure" : "exact D of the kernel"));
+        if (m.flux)
+            results.push_back(result_json("D_flux", *m.flux, std::nan(""), "angstrom^2/ps",
+                                          "steady flux between reservoirs"));
+        if (m.passage)
+            results.push_back(result_json("mean_first_passage", *m.passage, std::nan(""), "ps",
+                                          "mean time until an ion leaves"));
+        for (int a = 0; a < 3 && m.walkers && m.walkers->displacements; ++a)
+            results.push_back(result_json(component("D_walkers", a), m.walkers->diffusivity[a],
+                                          m.walkers->error[a], "angstrom^2/ps",
+                                          fmt::format("{} walkers", m.walkers->n_walkers)));
+    }
     for (const Check& c : s.checks)
         checks.push_back(fmt::format(
             R"({{"name": {}, "verdict": {}, "value": {}, "warn_above": {}, "fail_above": {}, "text": {}}})",
@@ -211,13 +265,25 @@ std::string to_text(const RunSummary& s) {
         }
         out += fmt::format("  {}\n  {}\n", m.agreement_sentence, m.status.reason);
     }
-    if (s.walkers) {
-        const WalkerHeadline& w = *s.walkers;
-        out += fmt::format("\n{} walkers over {:g} ps: D [Å²/ps]\n         ", w.n_walkers, w.total_time);
-        for (int a = 0; a < 3; ++a) out += fmt::format(" {:>22}", with_error(w.diffusivity[a], w.error[a]));
-        out += fmt::format("\n  {:7}", "exact");
-        for (int a = 0; a < 3; ++a) out += fmt::format(" {:>22}", fmt::format("{:.5g}", w.exact[a]));
-        out += "\n";
+    if (s.meso) {
+        const MesoHeadline& m = *s.meso;
+        out +=
+            fmt::format("\nDomain of {} cells, {} sites, {:.4g} x {:.4g} x {:.4g} nm: D [Å²/ps]\n",
+                        fmt::join(m.cells, " x "), m.n_sites, m.size[0] / 10, m.size[1] / 10, m.size[2] / 10);
+        if (m.exact) {
+            out += fmt::format("  {:7}", "exact");
+            for (int a = 0; a < 3; ++a) out += fmt::format(" {:>22}", fmt::format("{:.5g}", (*m.exact)[a]));
+            out += "\n";
+        }
+        if (m.walkers && m.walkers->displacements) {
+            const WalkerHeadline& w = *m.walkers;
+            out += fmt::format("  {:7}", "walkers");
+            for (int a = 0; a < 3; ++a)
+                out += fmt::format(" {:>22}", with_error(w.diffusivity[a], w.error[a]));
+            out += fmt::format("  ({} over {:g} ps)\n", w.n_walkers, w.total_time);
+        }
+        if (m.flux) out += fmt::format("  {:7} {:>22.5g}\n", "flux", *m.flux);
+        if (m.passage) out += fmt::format("  mean time until an ion leaves {:.5g} ps\n", *m.passage);
     }
     if (!s.checks.empty()) out += "\nChecks\n";
     for (const Check& c : s.checks)

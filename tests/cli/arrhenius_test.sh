@@ -4,7 +4,7 @@
 for k in 1 2; do
   make_data $((900 / k)) $k data/$k
   make_input data/$k
-  sed -i "s/name = \"cubic\"/name = \"run$k\"/; /^\[meso\]/,/^field_steps/d" data/$k/in.toml
+  sed -i "s/name = \"cubic\"/name = \"run$k\"/; /^\[meso\]/,/^width_nm/d" data/$k/in.toml
 done
 expect 0 . run data/1/in.toml --set run.temperature_K=500
 expect 0 . run data/2/in.toml

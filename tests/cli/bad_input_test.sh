@@ -36,8 +36,8 @@ expect 2 'msm.lag_times_ps: 0.55 ps is not a whole number' msm $in --set 'msm.la
 expect 2 '\[sites\] does not fit the crystal: The core radius' sites $in --set sites.assignment=core --set sites.core_radius_angstrom=2
 expect 2 'finds no sites: .*Lower the threshold' sites $in --set 'sites.structure=""' --set sites.source=density --set sites.density_threshold=1e9
 expect 2 'sites.assignment: expected .* beside source = "structure", got "watershed"' sites $in --set sites.assignment=watershed
-expect 2 'meso.start_site: expected a site from 0 to 0, got 7' meso $in --set meso.start=site --set meso.start_site=7
-expect 2 'GB of memory' meso $in --set 'meso.field_cells=[4000,4000,4000]'
+expect 1 'site 7' meso $in --set meso.walkers.start=site --set meso.walkers.start_site=7
+expect 2 'GB of memory' meso $in --set 'meso.size=[40000,40000,40000]'
 
 # Misspelt keys, wrong values: all of them at once.
 sed 's/lag_times_ps/lagtimes_ps/; s/"cells"/"miles"/; s/discard_ps = 1/discard_ps = -1/' $in >data/misspelt.toml

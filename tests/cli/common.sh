@@ -74,11 +74,12 @@ bootstrap_samples = 20
 [meso]
 size = [20, 20, 20]
 unit = "cells"
-n_walkers = 1000
 total_time_ps = 100
 n_outputs = 8
-field_cells = [24, 24, 24]
-field_steps = 10
+[meso.walkers]
+n = 1000
+[meso.field]
+width_nm = 1
 [report]
 enabled = false
 TOML

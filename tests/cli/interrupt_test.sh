@@ -29,7 +29,7 @@ stop_during 'sites: ' run $in --set trajectory.file=long.xyz
 [ -e runs/cubic/sites.h5 ] && fail "sites.h5 of a stage that was stopped"
 rm data/long.xyz
 
-long="--set meso.n_walkers=2000000 --set meso.total_time_ps=100000"
+long="--set meso.walkers.n=2000000 --set meso.total_time_ps=100000"
 expect 0 . sites $in
 expect 0 . msm $in
 md5sum runs/cubic/*.h5 >sums

@@ -73,7 +73,7 @@ expect 0 'density  .*sites are certain' check $in --set 'sites.source="density"'
 
 expect 0 'frames     600' info data/md.xyz
 expect 0 'made by  mesolith' info runs/cubic/sites.h5
-expect 0 'lattice  20 x 20 x 20 cells' info runs/cubic/meso.h5
+expect 0 'domain   20 x 20 x 20 cells' info runs/cubic/meso.h5
 expect 0 'structure = ' new
 expect 0 'wrote my.toml' new my.toml
 expect 2 'my.toml: is already there' new my.toml

@@ -228,13 +228,13 @@ TEST_CASE("environment variables in file names are replaced", "[config]") {
 TEST_CASE("an option --set wins over the file and goes through the same checks", "[config]") {
     const Config c =
         parse(smallest, {"msm.lag_times_ps=[1,2]", "run.name=\"n\"", "sites.assignment=core",
-                         "trajectory.stride=3", "meso.n_walkers=50", "sites.structure = b.POSCAR"});
+                         "trajectory.stride=3", "meso.walkers.n=50", "sites.structure = b.POSCAR"});
     CHECK(c.msm.lag_times == std::vector<double>{1, 2});
     CHECK(c.run.name == "n");
     CHECK(c.sites.assignment == Assignment::core);
     CHECK(c.trajectories[0].stride == 3);
     REQUIRE(c.meso);
-    CHECK(c.meso->n_walkers == 50);
+    CHECK(c.meso->walkers.n == 50);
     CHECK(c.sites.structure == "b.POSCAR");
     // The last of two wins.
     CHECK(parse(smallest, {"run.seed=3", "run.seed=4"}).run.seed == 4);
@@ -320,7 +320,7 @@ stationary = [0.1, 2]
 [meso]
 total_time_ps = 1e300
 )";
-    for (const std::string& text : {std::string(smallest), full, full + "n_walkers = 3\n"}) {
+    for (const std::string& text : {std::string(smallest), full, full + "[meso.walkers]\nn = 3\n"}) {
         const std::string printed = to_toml(parse(text));
         CAPTURE(printed);
         const Config again = parse_config(printed, "elsewhere/other.toml", {{}, false});
@@ -363,7 +363,7 @@ TEST_CASE("docs/config.md is what --config-reference prints", "[config]") {
 
 TEST_CASE("every key of the printed options stands in the reference page", "[config]") {
     const std::string page = config_reference();
-    std::istringstream lines(to_toml(parse(smallest, {"meso.n_walkers=5"})));
+    std::istringstream lines(to_toml(parse(smallest, {"meso.walkers.n=5"})));
     std::size_t keys = 0;
     for (std::string line; std::getline(lines, line);) {
         if (line.empty() || line[0] == '[') continue;

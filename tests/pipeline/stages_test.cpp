@@ -60,8 +60,8 @@ Config config_of(const TemporaryFolder& folder, std::vector<std::string> set = {
         "[[trajectory]]\nfile = \"md.xyz\"\nframe_interval_ps = 0.5\nwrapping = \"unwrapped\"\n"
         "[sites]\nstructure = \"crystal.POSCAR\"\n"
         "[msm]\nlag_times_ps = [1, 2, 5]\nfit_window_ps = [2, 10]\nbootstrap_samples = 12\n"
-        "[meso]\nsize = [4, 4, 4]\nunit = \"cells\"\nn_walkers = 200\ntotal_time_ps = 50\n"
-        "n_outputs = 5\nfield_cells = [8, 8, 8]\nfield_steps = 4\n";
+        "[meso]\nsize = [4, 4, 4]\nunit = \"cells\"\ntotal_time_ps = 50\n"
+        "n_outputs = 5\n[meso.walkers]\nn = 200\n[meso.field]\nwidth_nm = 0.5\n";
     set.push_back("run.output=\"" + (folder / "out") + "\"");
     return parse_config(text, folder / "in.toml", {set, true});
 }
@@ -319,7 +319,7 @@ TEST_CASE("a stage with nothing new to do is skipped, and only that", "[pipeline
     CHECK(run_sites(config_of(run, seed)) == StageOutcome::up_to_date);
     CHECK(run_msm(config_of(run, seed)) == StageOutcome::done);
     CHECK(run_meso(config_of(run, seed)) == StageOutcome::done);
-    const std::vector<std::string> walkers{"run.seed=5", "meso.n_walkers=100"};
+    const std::vector<std::string> walkers{"run.seed=5", "meso.walkers.n=100"};
     CHECK(run_msm(config_of(run, walkers)) == StageOutcome::up_to_date);
     CHECK(run_meso(config_of(run, walkers)) == StageOutcome::done);
     // Another content of an input counts, its name does not.
@@ -378,7 +378,7 @@ TEST_CASE("one and two threads write the same numbers", "[pipeline][parallel]") 
         std::vector<double> all;
         for (const char* path : {"lags/1/kernel/p", "lags/1/diffusivity/error", "msd/raw", "msd/raw_error"})
             for (const double x : msm.read<double>(path)) all.push_back(x);
-        for (const char* path : {"walkers/msd", "walkers/diffusivity/z", "field/msd", "field/scattering"})
+        for (const char* path : {"walkers/msd", "walkers/diffusivity/z", "field/profile", "field/spread"})
             for (const double x : meso.read<double>(path)) all.push_back(x);
         return all;
     };

@@ -9,7 +9,7 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/crystal/symmetry.hpp"
 #include "mesolith/io/trajectory_file.hpp"
-#include "mesolith/meso/simulate.hpp"
+#include "mesolith/meso/domain.hpp"
 #include "mesolith/msm/estimate_kernel.hpp"
 #include "mesolith/msm/pooling.hpp"
 #include "mesolith/sites/assign_sites.hpp"
@@ -105,17 +105,105 @@ struct MarkovSection {
     double longest_msd_lag() const;
 };
 
+/// [[meso.material]]
+struct MaterialSection {
+    std::string name;
+    std::string kernel; ///< file; "": the model of this run
+    std::vector<double>
+        diffusivity;     ///< instead of a kernel: 1 (isotropic), 3 (diagonal) or 6 numbers [A^2/ps]
+    IVec3 axes{1, 2, 3}; ///< axes of the crystal that lie along x, y, z of the domain, voxels only
+    double scale = 1;    ///< of all rates
+    double energy = 0;   ///< [eV]
+};
+
+enum class RegionShape { box, sphere, cylinder, layers, grains, voxels };
+enum class LatticeAxis { a, b, c };
+
+/// [[meso.region]]; lengths in nm from the corner of the domain.
+struct RegionSection {
+    std::string name;
+    RegionShape shape = RegionShape::box;
+    std::vector<std::string> materials;
+    std::optional<Vec3> lo, hi, centre; ///< [nm]
+    std::optional<double> radius;       ///< [nm]
+    double length = 0;                  ///< of a cylinder [nm], 0: through all
+    Vec3 direction{0, 0, 1};
+    LatticeAxis axis = LatticeAxis::a; ///< of layers
+    std::vector<double> thickness;     ///< [nm]
+    std::int64_t n_grains = 100;
+    std::string file, dataset = "labels";
+};
+
+enum class Occupancy { tracer, exclusion };
+enum class OutputSchedule { log, linear, list };
+enum class MotionIn { discrete_time, continuous_time };
+enum class StartOption { equilibrium, uniform, site, region, profile };
+
+/// [meso.walkers]
+struct WalkerSection {
+    std::int64_t n = 100'000;
+    MotionIn time = MotionIn::discrete_time;
+    StartOption start = StartOption::equilibrium;
+    IVec3 start_cell = IVec3::Zero();
+    std::int64_t start_site = 0;
+    std::string start_region;
+    std::vector<double> profile;
+    LatticeAxis profile_axis = LatticeAxis::a;
+    std::int64_t n_origins = 1;
+    std::int64_t sample = 1000;
+    double precision = 0; ///< stop at this relative error of D, 0: never
+};
+
+enum class FieldStartOption { pulse, equilibrium, empty, site, region, profile };
+enum class FieldEngineOption { automatic, stencil, bloch };
+enum class PrecisionOption { double_precision, single_precision, both };
+
+/// [meso.field]; followed when the section is there.
+struct FieldSection {
+    FieldEngineOption engine = FieldEngineOption::automatic;
+    PrecisionOption precision = PrecisionOption::double_precision;
+    FieldStartOption start = FieldStartOption::pulse;
+    std::optional<Vec3> centre; ///< [nm], none: the middle
+    double width = 2;           ///< standard deviation [nm]
+    double amount = 1;          ///< ions in all, or ions per cell of weight 1 (equilibrium)
+    IVec3 start_cell = IVec3::Zero();
+    std::int64_t start_site = 0;
+    std::string start_region;
+    std::vector<double> profile;
+    LatticeAxis profile_axis = LatticeAxis::a;
+    std::int64_t n_snapshots = 6;
+    IVec3 voxel_cells = IVec3::Zero(); ///< of a snapshot, 0: such that no edge has more than 128
+};
+
+/// [meso.steady]
+struct SteadySection {
+    bool homogenise = true, flux = true, first_passage = true;
+    std::int64_t max_sites = 5'000'000; ///< larger domains are left to walkers and fields
+    double tolerance = 1e-9;
+};
+
 /// [meso]; the stage runs when the section is there.
 struct MesoSection {
-    Vec3 size = MesoOptions{}.size;
-    LengthUnit unit = MesoOptions{}.unit;
-    std::int64_t n_walkers = MesoOptions{}.n_walkers;
-    double total_time = MesoOptions{}.total_time_ps; ///< [ps]
-    WalkerStart start = MesoOptions{}.start;
-    std::int64_t start_site = MesoOptions{}.start_site; ///< for WalkerStart::site
-    std::int64_t n_outputs = MesoOptions{}.n_outputs;
-    IVec3 field_cells = FieldOptions{}.cells;
-    std::int64_t field_steps = FieldOptions{}.n_steps;
+    Occupancy occupancy = Occupancy::tracer;
+    Vec3 size{100, 100, 100};
+    LengthUnit unit = LengthUnit::nm;
+    std::optional<Vec3> voxel;                       ///< [nm]; then materials are continua
+    double lag_time = 0;                             ///< [ps], 0: the shortest of the materials
+    std::optional<double> temperature;               ///< [K]
+    std::vector<FaceKind> faces_a, faces_b, faces_c; ///< low and high; none: periodic
+    std::array<double, 2> concentration_a{0, 0}, concentration_b{0, 0}, concentration_c{0, 0};
+    double interface_resistance = 0; ///< [ps/A]
+    double total_time = 100'000;     ///< [ps]
+    OutputSchedule schedule = OutputSchedule::log;
+    std::int64_t n_outputs = 40;
+    std::vector<double> output_times; ///< [ps], for OutputSchedule::list
+    LatticeAxis profile_axis = LatticeAxis::a;
+    double checkpoint_minutes = 10;
+    std::vector<MaterialSection> materials; ///< none: the model of this run
+    std::vector<RegionSection> regions;
+    WalkerSection walkers;
+    std::optional<FieldSection> field;
+    SteadySection steady;
 };
 
 /// [report]
@@ -139,6 +227,10 @@ struct Config {
     /// The path of a file named in the input: ${VAR} replaced, relative to `folder`. "" stays "".
     /// @throws InputError when a variable is not set
     std::string resolve(const std::string& file) const;
+
+    /// Whether anything in the input needs the Markov model of this run: not when all materials of [meso]
+    /// have kernels or diffusivities of their own and there is no trajectory.
+    bool needs_model() const;
 
     /// Trajectories without the optional ones whose file is missing.
     std::vector<TrajectorySection> present_trajectories() const;

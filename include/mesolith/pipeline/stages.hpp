@@ -2,6 +2,7 @@
 #include <string>
 
 #include "mesolith/config/config.hpp"
+#include "mesolith/pipeline/run_control.hpp"
 
 /// The stages of a run. Each reads the file of the one before, writes its own whole or not at all, and does
 /// nothing when its file already holds what it would write (equal fingerprints).
@@ -24,9 +25,10 @@ StageOutcome run_sites(const Config& config);
 /// @throws InputError when there is no sites.h5
 StageOutcome run_msm(const Config& config);
 
-/// The chosen kernel on a large lattice: meso.h5.
-/// @throws InputError when there is no msm.h5, or it is more than the machine holds
-StageOutcome run_meso(const Config& config);
+/// Kernels on a large domain: meso.h5, fields/, walkers.h5md.
+/// @throws InputError when there is no msm.h5, or it is more than the machine holds; Stopped with a
+/// checkpoint
+StageOutcome run_meso(const Config& config, const RunControl& control = {});
 
 /// summary.json, from the files of the folder.
 void write_summary(const Config& config);

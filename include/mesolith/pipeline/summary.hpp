@@ -7,12 +7,26 @@
 
 namespace mesolith {
 
-/// D of the walkers beside the exact one of their kernel.
+/// D of the walkers, where none come and go, beside the exact one of their domain.
 struct WalkerHeadline {
     std::int64_t n_walkers = 0;
     double total_time = 0; ///< [ps]
-    Vec3 diffusivity = Vec3::Zero(), error = Vec3::Zero(), exact = Vec3::Zero(),
-         z = Vec3::Zero(); ///< [A^2/ps]
+    bool displacements = false;
+    Vec3 diffusivity = Vec3::Zero(), error = Vec3::Zero(), z = Vec3::Zero(); ///< [A^2/ps]
+};
+
+/// What the mesoscale stage found.
+struct MesoHeadline {
+    std::vector<std::int64_t> cells;
+    std::vector<double> size; ///< [A]
+    std::int64_t n_sites = 0;
+    bool homogenised = false;
+    std::optional<Vec3> exact;     ///< D of the domain [A^2/ps]
+    std::optional<double> flux;    ///< D of the steady flux [A^2/ps]
+    std::optional<double> passage; ///< mean time until an ion leaves [ps]
+    std::optional<WalkerHeadline> walkers;
+    std::optional<double> mass_error; ///< of the field
+    std::string engine;               ///< of the field
 };
 
 /// The results of a run, read from its files; parts that are not there are empty.
@@ -20,7 +34,7 @@ struct RunSummary {
     std::string name, folder;
     std::string version, commit;
     std::optional<MarkovHeadline> markov;
-    std::optional<WalkerHeadline> walkers;
+    std::optional<MesoHeadline> meso;
     std::vector<Check> checks; ///< of all stages
     std::vector<std::string> files;
 
