@@ -182,7 +182,7 @@ std::vector<SiteGroup> orbit_groups(const SiteBasis& basis, const Kernel& kernel
     std::map<std::int32_t, SiteGroup> groups;
     for (std::size_t j = 0; j < basis.size(); ++j) {
         SiteGroup& g = groups[basis.orbit[j]];
-        g.name = basis.name[j].substr(0, basis.name[j].rfind('.'));
+        g.name = orbit_name(basis.name[j]);
         if (kernel.stationary[j] > 0) g.sites.push_back(static_cast<std::int32_t>(j));
     }
     std::vector<SiteGroup> list;
@@ -330,10 +330,8 @@ ModelDetails describe_model(const MarkovAnalysis& analysis, const std::vector<Si
         stays.insert(stays.end(), more.begin(), more.end());
     }
     d.residence = residence_times(stays, sites.basis.orbit, trajectories.front().frame_interval);
-    for (const ResidenceTime& r : d.residence) {
-        const std::string& site = sites.basis.name.at(static_cast<std::size_t>(r.sites.front()));
-        d.orbit_names.push_back(site.substr(0, site.rfind('.')));
-    }
+    for (const ResidenceTime& r : d.residence)
+        d.orbit_names.push_back(orbit_name(sites.basis.name.at(static_cast<std::size_t>(r.sites.front()))));
 
     const Channels channels = find_channels(in.kernel());
     d.modes = mode_table(in, channels);
