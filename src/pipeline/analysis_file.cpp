@@ -5,17 +5,10 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/io/json.hpp"
 
-#include "stage.hpp"
+#include "columns.hpp"
 
 namespace mesolith {
 namespace {
-
-const char* const per_time = "angstrom^2/ps";
-
-void write_vec3(Hdf5Group& group, const std::string& path, const Vec3& v, const char* units,
-                const char* text) {
-    group.write(path, std::vector<double>(v.data(), v.data() + 3), {}, about(units, text));
-}
 
 Vec3 read_vec3(const Hdf5Group& group, const std::string& path) {
     const auto v = group.read<double>(path);
@@ -23,14 +16,6 @@ Vec3 read_vec3(const Hdf5Group& group, const std::string& path) {
         throw FileError(fmt::format("{}: '{}' is not of length 3. Run the stage that writes it again",
                                     group.file_name(), path));
     return {v[0], v[1], v[2]};
-}
-
-template <class T, class F>
-auto column_of(const std::vector<T>& rows, F&& f) {
-    std::vector<std::decay_t<decltype(f(rows.front()))>> column;
-    column.reserve(rows.size());
-    for (const T& row : rows) column.push_back(f(row));
-    return column;
 }
 
 void write_blocks(Hdf5Group& root, const MarkovAnalysis& a) {

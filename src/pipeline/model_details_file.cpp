@@ -3,20 +3,10 @@
 
 #include "mesolith/pipeline/analysis_file.hpp"
 
-#include "stage.hpp"
+#include "columns.hpp"
 
 namespace mesolith {
 namespace {
-
-const char* const per_time = "angstrom^2/ps";
-
-template <class T, class F>
-auto column_of(const std::vector<T>& rows, F&& f) {
-    std::vector<std::decay_t<decltype(f(rows.front()))>> column;
-    column.reserve(rows.size());
-    for (const T& row : rows) column.push_back(f(row));
-    return column;
-}
 
 /// Rows of equal length, one after the other.
 std::vector<double> flat(const std::vector<std::vector<double>>& rows) {
@@ -31,10 +21,6 @@ std::vector<double> flat(const std::vector<Mat3>& matrices) {
         for (int a = 0; a < 3; ++a)
             for (int b = 0; b < 3; ++b) all.push_back(m(a, b));
     return all;
-}
-
-void write_vec3(Hdf5Group& g, const std::string& path, const Vec3& v, const char* units, const char* text) {
-    g.write(path, std::vector<double>(v.data(), v.data() + 3), {}, about(units, text));
 }
 
 void write_pooling(Hdf5Group& root, const std::vector<PoolingLevel>& levels) {
