@@ -8,7 +8,6 @@
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
-#include "mesolith/msm/delta_method.hpp"
 #include "mesolith/msm/pooling.hpp"
 
 #include "analysis_parts.hpp"
@@ -161,7 +160,7 @@ LagResult result_at_lag(const Context& context, TransitionCounts counts, Resampl
         resampled.supercell[b] = slow_timescales(kernel, o.n_timescales, context.kappa);
     });
     r.error = context.error(resampled.diffusivity);
-    r.delta_error = delta_method(r.counts, context.sites.basis, o.estimator).error;
+    r.delta = delta_method(r.counts, context.sites.basis, o.estimator);
     for (const Mat3& D : resampled.diffusivity) r.samples.push_back(D.diagonal());
     r.internal_timescales =
         with_errors(context, slow_timescales(r.kernel, o.n_timescales), resampled.internal);

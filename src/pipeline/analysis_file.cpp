@@ -77,7 +77,7 @@ void write_lag(Hdf5Group& lag, const LagResult& r) {
     Hdf5Group d = lag.create_group("diffusivity");
     d.write_matrix("D", r.transport.diffusivity, about(per_time, "diffusion tensor of a tagged ion"));
     d.write_matrix("error", r.error, about(per_time, "standard error, bootstrap over time blocks"));
-    d.write_matrix("delta_error", r.delta_error, about(per_time, "the same to first order, not resampled"));
+    d.write_matrix("delta_error", r.delta.error, about(per_time, "the same to first order, not resampled"));
     d.write_matrix("uncorrelated", r.transport.uncorrelated, about(per_time, "as if steps were independent"));
     d.write_matrix("correlation", r.transport.correlation, about(per_time, "D = uncorrelated + correlation"));
     d.write("samples", r.samples, about(per_time, "resampled D_xx, D_yy, D_zz"));

@@ -251,7 +251,7 @@ Forecast forecast(const Input& in) {
         f.relative_error[a] = chosen.error(a, a) / chosen.transport.diffusivity(a, a);
         f.wanted_time[a] = total * std::pow(f.relative_error[a] / f.goal, 2);
     }
-    const DeltaMethod delta = delta_method(counts, in.sites.basis, in.options.estimator);
+    const DeltaMethod& delta = chosen.delta;
     std::vector<Forecast::Jump> jumps(delta.share.size());
     std::vector<char> named(delta.share.size(), 0);
     for (std::size_t t = 0; t < counts.transitions.size(); ++t) {

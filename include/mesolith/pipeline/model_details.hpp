@@ -5,7 +5,6 @@
 
 #include "mesolith/msm/bands.hpp"
 #include "mesolith/msm/channels.hpp"
-#include "mesolith/msm/delta_method.hpp"
 #include "mesolith/msm/jump_rates.hpp"
 #include "mesolith/msm/modes.hpp"
 #include "mesolith/msm/residence.hpp"
