@@ -270,7 +270,7 @@ void write(Hdf5Group& root, const MarkovResult& result) {
                        static_cast<std::int64_t>(a.lags.at(a.chosen).estimator.iterations));
     root.set_attribute("estimator_gradient", a.lags.at(a.chosen).estimator.gradient);
     root.set_attribute("symmetry_operations", static_cast<std::int64_t>(result.symmetry_operations));
-    write(root, result.details);
+    write(root, result.details, a.lags.at(a.chosen));
     root.set_attribute("headline", headline_json(a));
 }
 

@@ -311,8 +311,6 @@ ModelDetails describe_model(const MarkovAnalysis& analysis, const std::vector<Si
     ModelDetails d;
     d.pooling = pooling_table(in);
     d.comparison = direct_comparison(in, raw_msd, collective);
-    d.long_time = chosen.transport.diffusivity.diagonal();
-    d.long_time_error = chosen.error.diagonal();
 
     RateComparisonOptions rates;
     rates.logarithm.windows = independent_windows(chosen.counts);
