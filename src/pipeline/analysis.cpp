@@ -353,6 +353,12 @@ void collect_warnings(const Context& context, MarkovAnalysis& analysis) {
 
 } // namespace
 
+std::vector<TransitionCounts> Context::counts(const std::vector<std::int64_t>& lags) const {
+    std::vector<TransitionCounts> result = count_transitions(trajectories, sites, lags, blocks);
+    for (TransitionCounts& c : result) c = pool_counts(std::move(c), options.operations);
+    return result;
+}
+
 const char* name(Verdict verdict) {
     switch (verdict) {
     case Verdict::pass:
@@ -380,9 +386,7 @@ MarkovAnalysis analyse(const std::vector<SiteTrajectory>& trajectories, const Si
             "only {} time blocks of {:.3g} ps: error bars are rough (± {:.0f} %)", context.blocks.size(),
             analysis.blocks.length, 100 / std::sqrt(2.0 * static_cast<double>(context.blocks.size() - 1))));
 
-    std::vector<TransitionCounts> counts =
-        count_transitions(trajectories, sites, lags_in_frames(context), context.blocks);
-    for (TransitionCounts& c : counts) c = pool_counts(std::move(c), options.operations);
+    std::vector<TransitionCounts> counts = context.counts(lags_in_frames(context));
     report(0.05);
     CurveSamples raw, projected;
     msd_with_errors(context, raw_msd, analysis.raw, analysis.raw_slope, raw);
