@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <map>
 #include <random>
 
 #include "mesolith/core/parallel.hpp"
@@ -14,37 +13,16 @@
 #include "mesolith/msm/transport.hpp"
 
 #include "clock.hpp"
+#include "support/counts.hpp"
 
 using namespace mesolith;
 
 namespace {
 
-TransitionCounts counts_of(std::size_t n_sites,
-                           const std::vector<std::map<Transition, std::int64_t>>& blocks) {
-    std::map<Transition, std::int64_t> all;
-    for (const auto& block : blocks)
-        for (const auto& [t, n] : block) {
-            all[t] += n;
-            all.try_emplace(t.reversed(), 0);
-        }
-    TransitionCounts c;
+TransitionCounts counts_at_5_ps(std::size_t n_sites, const std::vector<test::CountMap>& blocks) {
+    TransitionCounts c = test::counts_of(n_sites, blocks);
     c.lag_frames = 100;
     c.frame_interval = 0.05;
-    c.n_sites = n_sites;
-    std::map<Transition, std::int32_t> index;
-    for (const auto& [t, n] : all) {
-        index[t] = static_cast<std::int32_t>(c.transitions.size());
-        c.transitions.push_back(t);
-        c.total.push_back(n);
-    }
-    for (const auto& block : blocks) {
-        for (const auto& [t, n] : block) {
-            c.block_transition.push_back(index[t]);
-            c.block_count.push_back(n);
-        }
-        c.block_offsets.push_back(c.block_count.size());
-    }
-    c.index_reverses();
     return c;
 }
 
@@ -69,7 +47,7 @@ TransitionCounts lattice_counts(int nx, int ny, int nz) {
     };
     std::vector<double> pi(static_cast<std::size_t>(nx * ny * nz));
     for (double& p : pi) p = std::exp(-energy(random));
-    std::map<Transition, std::int64_t> counts;
+    test::CountMap counts;
     const auto add = [&](std::int32_t j, std::int32_t i) {
         const double rate = 400 * std::pow(10.0, exponent(random)) *
                             std::min(pi[static_cast<std::size_t>(j)], pi[static_cast<std::size_t>(i)]);
@@ -85,7 +63,7 @@ TransitionCounts lattice_counts(int nx, int ny, int nz) {
                 for (const std::int32_t i : {site(x + 1, y, z), site(x, y + 1, z), site(x, y, z + 1)})
                     add(j, i);
             }
-    return counts_of(pi.size(), {counts});
+    return counts_at_5_ps(pi.size(), {counts});
 }
 
 /// The self-consistent iteration of the textbooks, sparse: x_ji <- S_ji / (c_j / x_j + c_i / x_i).
@@ -161,7 +139,7 @@ Alloy alloy() {
     a.basis.name.assign(a.basis.size(), "Li");
     a.operations = site_symmetry(a.basis, species, framework, 0.05);
     std::mt19937_64 random(2);
-    std::vector<std::map<Transition, std::int64_t>> blocks(25);
+    std::vector<test::CountMap> blocks(25);
     for (auto& block : blocks)
         for (std::size_t j = 0; j < a.basis.size(); ++j)
             for (std::size_t i = 0; i < a.basis.size(); ++i) {
@@ -172,7 +150,7 @@ Alloy alloy() {
                 else if (a.basis.displacement(j, i, R).norm() < 3.5 && random() % 4 == 0)
                     block[t] = static_cast<std::int64_t>(1 + random() % 50);
             }
-    a.counts = counts_of(a.basis.size(), blocks);
+    a.counts = counts_at_5_ps(a.basis.size(), blocks);
     return a;
 }
 

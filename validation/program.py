@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import h5py
 import numpy as np
@@ -35,6 +36,19 @@ def run(stage, input_name, folder, **settings):
     if result.returncode not in (0, 3):  # 3: a check of the model failed, which is a result
         sys.exit(f"FAIL  {' '.join(command)} gave exit code {result.returncode}\n{result.stderr}")
     return folder
+
+
+def in_folder(folder, check):
+    """check(folder), in a temporary folder when none is given."""
+    if folder:
+        return check(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        return check(temporary)
+
+
+def run_check(check):
+    """Exit with the status of check(folder): the folder of the command line, else a temporary one."""
+    sys.exit(in_folder(sys.argv[1] if len(sys.argv) > 1 else None, check))
 
 
 class Results:

@@ -39,8 +39,7 @@ std::string name_of(const Channel& channel, std::size_t number, const SiteBasis&
     constexpr std::array<const char*, 4> words{"cage", "channel", "layer", "network"};
     std::set<std::string> orbits;
     for (const std::int32_t s : channel.sites)
-        if (at(s) < basis.name.size())
-            orbits.insert(basis.name[at(s)].substr(0, basis.name[at(s)].rfind('.')));
+        if (at(s) < basis.name.size()) orbits.insert(orbit_name(basis.name[at(s)]));
     std::string list;
     for (const std::string& orbit : orbits) list += (list.empty() ? "" : ", ") + orbit;
     return words[static_cast<std::size_t>(channel.rank)] + (" " + std::to_string(number)) + " (" + list + ")";

@@ -16,8 +16,6 @@ namespace mesolith {
 
 namespace {
 
-constexpr std::size_t elimination_limit = 3000; ///< sites of a class; above it sparse LU
-
 std::vector<double> stationary_by_sparse_lu(const Eigen::SparseMatrix<double>& P) {
     const auto n = static_cast<int>(P.rows());
     std::vector<Eigen::Triplet<double>> triplets;

@@ -16,8 +16,6 @@ namespace {
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
-std::string orbit_of(const std::string& name) { return name.substr(0, name.rfind('.')); }
-
 std::vector<char> members(const Kernel& kernel, const SiteGroup& group) {
     if (group.sites.empty())
         throw DataError("the group of sites \"" + group.name + "\" is empty (nothing can be reached)");
@@ -75,8 +73,8 @@ SiteGroup sites_named(const SiteBasis& basis, std::string_view name) {
     SiteGroup group{std::string(name), {}};
     std::set<std::string> orbits;
     for (std::size_t s = 0; s < basis.name.size(); ++s) {
-        orbits.insert(orbit_of(basis.name[s]));
-        if (basis.name[s] == name || orbit_of(basis.name[s]) == name)
+        orbits.insert(orbit_name(basis.name[s]));
+        if (basis.name[s] == name || orbit_name(basis.name[s]) == name)
             group.sites.push_back(static_cast<std::int32_t>(s));
     }
     if (group.sites.empty()) {

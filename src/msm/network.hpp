@@ -19,7 +19,9 @@ struct NetworkLink {
 /// d_a, G = sum g; parallel links add up. Nothing is ever subtracted from a conductance: each component of y
 /// is right to rounding however many decades the g span, where Cholesky of the same Laplacian loses the weak
 /// links in its pivots. One node of each connected component (the last to be eliminated) has y = 0. Cost:
-/// that of a sparse Cholesky factorisation in approximate minimum degree order.
+/// that of a sparse Cholesky factorisation in approximate minimum degree order, which is found once for all
+/// conductances. For a single solution star_mesh_correctors is two to five times faster: it takes what has
+/// filled up in blocks.
 class Network {
 public:
     /// @param links  between different nodes, each pair once

@@ -23,7 +23,6 @@ using Sparse = Eigen::SparseMatrix<double>;
 using Vectors = Eigen::Matrix<double, Eigen::Dynamic, 3>; // one column per direction
 
 constexpr std::size_t dense_moments_limit = 400; ///< sites; above it the exact MSD is stepped
-constexpr std::size_t elimination_limit = 3000;  ///< sites; above it iterative and sparse solvers
 
 /// A move of one closed class: sites by their numbers in the class, displacement in the lattice gauge.
 struct Move {

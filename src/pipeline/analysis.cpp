@@ -8,7 +8,6 @@
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
-#include "mesolith/msm/delta_method.hpp"
 #include "mesolith/msm/pooling.hpp"
 
 #include "analysis_parts.hpp"
@@ -161,7 +160,7 @@ LagResult result_at_lag(const Context& context, TransitionCounts counts, Resampl
         resampled.supercell[b] = slow_timescales(kernel, o.n_timescales, context.kappa);
     });
     r.error = context.error(resampled.diffusivity);
-    r.delta_error = delta_method(r.counts, context.sites.basis, o.estimator).error;
+    r.delta = delta_method(r.counts, context.sites.basis, o.estimator);
     for (const Mat3& D : resampled.diffusivity) r.samples.push_back(D.diagonal());
     r.internal_timescales =
         with_errors(context, slow_timescales(r.kernel, o.n_timescales), resampled.internal);
@@ -354,6 +353,12 @@ void collect_warnings(const Context& context, MarkovAnalysis& analysis) {
 
 } // namespace
 
+std::vector<TransitionCounts> Context::counts(const std::vector<std::int64_t>& lags) const {
+    std::vector<TransitionCounts> result = count_transitions(trajectories, sites, lags, blocks);
+    for (TransitionCounts& c : result) c = pool_counts(std::move(c), options.operations);
+    return result;
+}
+
 const char* name(Verdict verdict) {
     switch (verdict) {
     case Verdict::pass:
@@ -381,9 +386,7 @@ MarkovAnalysis analyse(const std::vector<SiteTrajectory>& trajectories, const Si
             "only {} time blocks of {:.3g} ps: error bars are rough (± {:.0f} %)", context.blocks.size(),
             analysis.blocks.length, 100 / std::sqrt(2.0 * static_cast<double>(context.blocks.size() - 1))));
 
-    std::vector<TransitionCounts> counts =
-        count_transitions(trajectories, sites, lags_in_frames(context), context.blocks);
-    for (TransitionCounts& c : counts) c = pool_counts(std::move(c), options.operations);
+    std::vector<TransitionCounts> counts = context.counts(lags_in_frames(context));
     report(0.05);
     CurveSamples raw, projected;
     msd_with_errors(context, raw_msd, analysis.raw, analysis.raw_slope, raw);

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/parallel.hpp"
-#include "mesolith/msm/pooling.hpp"
 
 #include "analysis_parts.hpp"
 
@@ -41,9 +40,7 @@ Check check_chapman_kolmogorov(const Context& context, MarkovAnalysis& analysis)
     if (lags.size() < o.chain_lengths.size())
         analysis.warnings.push_back("the longest chains of the Chapman-Kolmogorov test were left out: fewer "
                                     "than four windows in the trajectory");
-    std::vector<TransitionCounts> counts =
-        count_transitions(context.trajectories, context.sites, lags, context.blocks);
-    for (TransitionCounts& c : counts) c = pool_counts(std::move(c), o.operations);
+    const std::vector<TransitionCounts> counts = context.counts(lags);
     std::vector<const TransitionCounts*> pointers;
     for (const TransitionCounts& c : counts) pointers.push_back(&c);
     analysis.chapman_kolmogorov =

@@ -5,17 +5,10 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/io/json.hpp"
 
-#include "stage.hpp"
+#include "columns.hpp"
 
 namespace mesolith {
 namespace {
-
-const char* const per_time = "angstrom^2/ps";
-
-void write_vec3(Hdf5Group& group, const std::string& path, const Vec3& v, const char* units,
-                const char* text) {
-    group.write(path, std::vector<double>(v.data(), v.data() + 3), {}, about(units, text));
-}
 
 Vec3 read_vec3(const Hdf5Group& group, const std::string& path) {
     const auto v = group.read<double>(path);
@@ -23,14 +16,6 @@ Vec3 read_vec3(const Hdf5Group& group, const std::string& path) {
         throw FileError(fmt::format("{}: '{}' is not of length 3. Run the stage that writes it again",
                                     group.file_name(), path));
     return {v[0], v[1], v[2]};
-}
-
-template <class T, class F>
-auto column_of(const std::vector<T>& rows, F&& f) {
-    std::vector<std::decay_t<decltype(f(rows.front()))>> column;
-    column.reserve(rows.size());
-    for (const T& row : rows) column.push_back(f(row));
-    return column;
 }
 
 void write_blocks(Hdf5Group& root, const MarkovAnalysis& a) {
@@ -92,7 +77,7 @@ void write_lag(Hdf5Group& lag, const LagResult& r) {
     Hdf5Group d = lag.create_group("diffusivity");
     d.write_matrix("D", r.transport.diffusivity, about(per_time, "diffusion tensor of a tagged ion"));
     d.write_matrix("error", r.error, about(per_time, "standard error, bootstrap over time blocks"));
-    d.write_matrix("delta_error", r.delta_error, about(per_time, "the same to first order, not resampled"));
+    d.write_matrix("delta_error", r.delta.error, about(per_time, "the same to first order, not resampled"));
     d.write_matrix("uncorrelated", r.transport.uncorrelated, about(per_time, "as if steps were independent"));
     d.write_matrix("correlation", r.transport.correlation, about(per_time, "D = uncorrelated + correlation"));
     d.write("samples", r.samples, about(per_time, "resampled D_xx, D_yy, D_zz"));
@@ -285,7 +270,7 @@ void write(Hdf5Group& root, const MarkovResult& result) {
                        static_cast<std::int64_t>(a.lags.at(a.chosen).estimator.iterations));
     root.set_attribute("estimator_gradient", a.lags.at(a.chosen).estimator.gradient);
     root.set_attribute("symmetry_operations", static_cast<std::int64_t>(result.symmetry_operations));
-    write(root, result.details);
+    write(root, result.details, a.lags.at(a.chosen));
     root.set_attribute("headline", headline_json(a));
 }
 

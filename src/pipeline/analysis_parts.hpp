@@ -64,6 +64,8 @@ struct Context {
     std::vector<double> weights(std::size_t sample) const {
         return bootstrap_weights(blocks.size(), options.seed, static_cast<std::uint32_t>(sample));
     }
+    /// Counts at each of these lags [frames], pooled.
+    std::vector<TransitionCounts> counts(const std::vector<std::int64_t>& lags) const;
     template <class Value>
     Value error(const std::vector<Value>& resampled) const {
         return spread(resampled, blocks.size());

@@ -8,19 +8,10 @@
 #include "mesolith/pipeline/arrhenius.hpp"
 #include "mesolith/pipeline/summary.hpp"
 
-#include "stage.hpp"
+#include "columns.hpp"
 
 namespace mesolith {
 namespace {
-
-const char* const per_time = "angstrom^2/ps";
-
-template <class Rows, class F>
-std::vector<double> column(const Rows& rows, F&& f) {
-    std::vector<double> values;
-    for (const auto& row : rows) values.push_back(f(row));
-    return values;
-}
 
 /// What is the same for D and for rates; prefactors in `units`.
 void write_fit(Hdf5Group& g, const ArrheniusFit& fit, const char* units) {
@@ -33,11 +24,11 @@ void write_fit(Hdf5Group& g, const ArrheniusFit& fit, const char* units) {
     g.set_attribute("valid_range_K", std::vector<double>{fit.lowest, fit.highest});
     g.write_matrix("covariance", fit.covariance,
                    about("", "of (ln prefactor, activation energy in eV), from the errors of the points"));
-    g.write("temperature", column(fit.points, [](const ArrheniusPoint& p) { return p.temperature; }), {},
+    g.write("temperature", column_of(fit.points, [](const ArrheniusPoint& p) { return p.temperature; }), {},
             about("K", ""));
-    g.write("value", column(fit.points, [](const ArrheniusPoint& p) { return p.value; }), {},
+    g.write("value", column_of(fit.points, [](const ArrheniusPoint& p) { return p.value; }), {},
             about(units, ""));
-    g.write("error", column(fit.points, [](const ArrheniusPoint& p) { return p.error; }), {},
+    g.write("error", column_of(fit.points, [](const ArrheniusPoint& p) { return p.error; }), {},
             about(units, "standard error"));
 }
 
@@ -45,9 +36,9 @@ void write_series(Hdf5Group& g, const ArrheniusSeries& s, const std::vector<doub
     g.set_attribute("source", s.source);
     g.set_attribute("axis", s.axis);
     write_fit(g, s.fit, per_time);
-    g.write("fit", column(grid, [&](double T) { return std::exp(s.fit.log_at(T)); }), {},
+    g.write("fit", column_of(grid, [&](double T) { return std::exp(s.fit.log_at(T)); }), {},
             about(per_time, "of the line, at the temperatures of grid/temperature"));
-    g.write("fit_log_error", column(grid, [&](double T) { return s.fit.log_error_at(T); }), {},
+    g.write("fit_log_error", column_of(grid, [&](double T) { return s.fit.log_error_at(T); }), {},
             about("", "standard error of ln D there"));
     std::vector<std::int32_t> outside;
     for (const double T : grid) outside.push_back(s.fit.extrapolates(T) ? 1 : 0);
@@ -62,13 +53,13 @@ void write_hops(Hdf5Group& g, const HopClass& c) {
     for (const HopStatistics& s : c.at) hops.push_back(s.hops), lasting.push_back(s.lasting);
     g.write("hops", hops, {}, about("", "of each run"));
     g.write("lasting", lasting, {}, about("", "hops that the next hop of the ion does not undo"));
-    g.write("time", column(c.at, [](const HopStatistics& s) { return s.time; }), {},
+    g.write("time", column_of(c.at, [](const HopStatistics& s) { return s.time; }), {},
             about("ps", "that ions spent on sites of the origin orbit"));
     const auto write_rate = [&](const char* name, Estimate HopStatistics::*rate) {
-        g.write(name, column(c.at, [&](const HopStatistics& s) { return (s.*rate).value; }), {},
+        g.write(name, column_of(c.at, [&](const HopStatistics& s) { return (s.*rate).value; }), {},
                 about("1/ps", "per ion on the origin orbit"));
         g.write(std::string(name) + "_error",
-                column(c.at, [&](const HopStatistics& s) { return (s.*rate).error; }), {},
+                column_of(c.at, [&](const HopStatistics& s) { return (s.*rate).error; }), {},
                 about("1/ps", "standard error"));
     };
     write_rate("rate", &HopStatistics::rate);
@@ -85,7 +76,7 @@ void write_hops(Hdf5Group& g, const HopClass& c) {
 
 void write_runs(Hdf5Group& g, const std::vector<ArrheniusRun>& runs) {
     const auto numbers = [&](const char* name, const char* units, const char* text, auto&& f) {
-        g.write(name, column(runs, f), {}, about(units, text));
+        g.write(name, column_of(runs, f), {}, about(units, text));
     };
     std::vector<std::string> folders;
     std::vector<std::int32_t> markovian;

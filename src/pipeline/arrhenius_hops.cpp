@@ -11,9 +11,6 @@
 namespace mesolith {
 namespace {
 
-/// "Li1.3" -> "Li1"
-std::string orbit_name(const std::string& site) { return site.substr(0, site.rfind('.')); }
-
 /// Blocks of one trajectory, to look frames up.
 class BlockIndex {
 public:

@@ -182,7 +182,7 @@ std::vector<SiteGroup> orbit_groups(const SiteBasis& basis, const Kernel& kernel
     std::map<std::int32_t, SiteGroup> groups;
     for (std::size_t j = 0; j < basis.size(); ++j) {
         SiteGroup& g = groups[basis.orbit[j]];
-        g.name = basis.name[j].substr(0, basis.name[j].rfind('.'));
+        g.name = orbit_name(basis.name[j]);
         if (kernel.stationary[j] > 0) g.sites.push_back(static_cast<std::int32_t>(j));
     }
     std::vector<SiteGroup> list;
@@ -251,7 +251,7 @@ Forecast forecast(const Input& in) {
         f.relative_error[a] = chosen.error(a, a) / chosen.transport.diffusivity(a, a);
         f.wanted_time[a] = total * std::pow(f.relative_error[a] / f.goal, 2);
     }
-    const DeltaMethod delta = delta_method(counts, in.sites.basis, in.options.estimator);
+    const DeltaMethod& delta = chosen.delta;
     std::vector<Forecast::Jump> jumps(delta.share.size());
     std::vector<char> named(delta.share.size(), 0);
     for (std::size_t t = 0; t < counts.transitions.size(); ++t) {
@@ -311,8 +311,6 @@ ModelDetails describe_model(const MarkovAnalysis& analysis, const std::vector<Si
     ModelDetails d;
     d.pooling = pooling_table(in);
     d.comparison = direct_comparison(in, raw_msd, collective);
-    d.long_time = chosen.transport.diffusivity.diagonal();
-    d.long_time_error = chosen.error.diagonal();
 
     RateComparisonOptions rates;
     rates.logarithm.windows = independent_windows(chosen.counts);
@@ -330,10 +328,8 @@ ModelDetails describe_model(const MarkovAnalysis& analysis, const std::vector<Si
         stays.insert(stays.end(), more.begin(), more.end());
     }
     d.residence = residence_times(stays, sites.basis.orbit, trajectories.front().frame_interval);
-    for (const ResidenceTime& r : d.residence) {
-        const std::string& site = sites.basis.name.at(static_cast<std::size_t>(r.sites.front()));
-        d.orbit_names.push_back(site.substr(0, site.rfind('.')));
-    }
+    for (const ResidenceTime& r : d.residence)
+        d.orbit_names.push_back(orbit_name(sites.basis.name.at(static_cast<std::size_t>(r.sites.front()))));
 
     const Channels channels = find_channels(in.kernel());
     d.modes = mode_table(in, channels);

@@ -3,20 +3,10 @@
 
 #include "mesolith/pipeline/analysis_file.hpp"
 
-#include "stage.hpp"
+#include "columns.hpp"
 
 namespace mesolith {
 namespace {
-
-const char* const per_time = "angstrom^2/ps";
-
-template <class T, class F>
-auto column_of(const std::vector<T>& rows, F&& f) {
-    std::vector<std::decay_t<decltype(f(rows.front()))>> column;
-    column.reserve(rows.size());
-    for (const T& row : rows) column.push_back(f(row));
-    return column;
-}
 
 /// Rows of equal length, one after the other.
 std::vector<double> flat(const std::vector<std::vector<double>>& rows) {
@@ -33,10 +23,6 @@ std::vector<double> flat(const std::vector<Mat3>& matrices) {
     return all;
 }
 
-void write_vec3(Hdf5Group& g, const std::string& path, const Vec3& v, const char* units, const char* text) {
-    g.write(path, std::vector<double>(v.data(), v.data() + 3), {}, about(units, text));
-}
-
 void write_pooling(Hdf5Group& root, const std::vector<PoolingLevel>& levels) {
     Hdf5Group g = root.create_group("pooling");
     g.write_strings("level", column_of(levels, [](const PoolingLevel& l) { return l.name; }));
@@ -48,8 +34,7 @@ void write_pooling(Hdf5Group& root, const std::vector<PoolingLevel>& levels) {
     g.write("used", column_of(levels, [](const PoolingLevel& l) { return l.used ? 1 : 0; }));
 }
 
-void write_direct(Hdf5Group& root, const DirectComparison& c, const Vec3& long_time,
-                  const Vec3& long_time_error) {
+void write_direct(Hdf5Group& root, const DirectComparison& c, const LagResult& chosen) {
     const DirectTransport& d = c.direct;
     Hdf5Group g = root.create_group("direct");
     g.set_attribute("method", d.method);
@@ -69,8 +54,8 @@ void write_direct(Hdf5Group& root, const DirectComparison& c, const Vec3& long_t
     write_vec3(g, "model_window", c.model, per_time, "what the same fit finds in the MSD of the model");
     write_vec3(g, "model_window_error", c.model_error, per_time, "standard error");
     write_vec3(g, "z", c.z, "", "(model_window - tracer) / error of the difference");
-    write_vec3(g, "model", long_time, per_time, "D of the model at long times");
-    write_vec3(g, "model_error", long_time_error, per_time, "standard error");
+    write_vec3(g, "model", chosen.transport.diffusivity.diagonal(), per_time, "D of the model at long times");
+    write_vec3(g, "model_error", chosen.error.diagonal(), per_time, "standard error");
     const auto pair = [&](const char* path, const Estimate& e, const char* units) {
         g.write(path, std::vector<double>{e.value, e.error}, {},
                 about(units, "mean of the axes, standard error"));
@@ -267,9 +252,9 @@ void write_forecast(Hdf5Group& root, const Forecast& f) {
 
 } // namespace
 
-void write(Hdf5Group& root, const ModelDetails& details) {
+void write(Hdf5Group& root, const ModelDetails& details, const LagResult& chosen) {
     write_pooling(root, details.pooling);
-    write_direct(root, details.comparison, details.long_time, details.long_time_error);
+    write_direct(root, details.comparison, chosen);
     write_rates(root, details.rates);
     write_residence(root, details);
     write_modes(root, details.modes);

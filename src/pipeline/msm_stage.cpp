@@ -53,9 +53,6 @@ AnalysisOptions analysis_options(const Config& config, std::size_t n_sites) {
     return o;
 }
 
-/// "Li1.3" -> "Li1"
-std::string orbit_name(const std::string& site) { return site.substr(0, site.rfind('.')); }
-
 std::vector<OrbitOccupancy> occupancy_by_orbit(const SiteSet& sites,
                                                const std::vector<StoredTrajectory>& trajectories) {
     std::map<std::int32_t, OrbitOccupancy> orbits;

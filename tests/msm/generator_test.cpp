@@ -11,6 +11,7 @@
 
 #include "support/catch.hpp"
 #include "support/contains_text.hpp"
+#include "support/counts.hpp"
 #include "support/kernels.hpp"
 
 using namespace mesolith;
@@ -32,12 +33,6 @@ Generator walk(double forward, double backward, double a = 2) {
 Generator chain(double k1, double k2) {
     return make_generator(alternating_chain().basis,
                           {{{0, 1, here}, k1}, {{1, 0, here}, k1}, {{1, 0, x}, k2}, {{0, 1, -x}, k2}});
-}
-
-double probability(const Kernel& kernel, std::size_t from, std::int32_t to, const IVec3& R) {
-    for (const KernelEntry& e : kernel.from(from))
-        if (e.to == to && e.R == R) return e.p;
-    return 0;
 }
 
 } // namespace

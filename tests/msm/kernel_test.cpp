@@ -8,6 +8,7 @@
 #include "mesolith/msm/kernel.hpp"
 
 #include "support/catch.hpp"
+#include "support/counts.hpp"
 #include "support/kernels.hpp"
 #include "support/synthetic.hpp"
 
@@ -27,42 +28,6 @@ SiteBasis three_sites() {
     return basis;
 }
 
-TransitionCounts make_counts(std::size_t n_sites, std::map<Transition, std::int64_t> counts) {
-    auto all = counts;
-    for (const auto& [t, n] : counts) all.try_emplace(t.reversed(), 0);
-    TransitionCounts c;
-    c.lag_frames = 2;
-    c.frame_interval = 0.5;
-    c.n_sites = n_sites;
-    for (const auto& [t, n] : all) {
-        c.block_transition.push_back(static_cast<std::int32_t>(c.transitions.size()));
-        c.block_count.push_back(n);
-        c.transitions.push_back(t);
-        c.total.push_back(n);
-    }
-    c.block_offsets.push_back(c.total.size());
-    c.index_reverses();
-    return c;
-}
-
-double probability(const Kernel& k, std::size_t from, std::int32_t to, const IVec3& R) {
-    for (const KernelEntry& e : k.from(from))
-        if (e.to == to && e.R == R) return e.p;
-    return 0;
-}
-
-double balance_error(const Kernel& k) {
-    double worst = 0;
-    for (std::size_t j = 0; j < k.n_sites(); ++j)
-        for (const KernelEntry& e : k.from(j)) {
-            const auto i = static_cast<std::size_t>(e.to);
-            const double there = k.stationary[j] * e.p;
-            const double back = k.stationary[i] * probability(k, i, static_cast<std::int32_t>(j), -e.R);
-            worst = std::max(worst, std::abs(there - back));
-        }
-    return worst;
-}
-
 /// max |P pi - pi|
 double drift_of(const Kernel& k) {
     std::vector<double> next(k.n_sites(), 0);
@@ -74,14 +39,14 @@ double drift_of(const Kernel& k) {
     return worst;
 }
 
-const std::map<Transition, std::int64_t> by_hand{
-    {{0, 0, zero}, 6},           {{0, 1, zero}, 2}, {{1, 0, zero}, 4},           {{1, 1, zero}, 3},
-    {{1, 2, IVec3(1, 0, 0)}, 1}, {{2, 2, zero}, 9}, {{2, 1, IVec3(-1, 0, 0)}, 3}};
+const CountMap by_hand{{{0, 0, zero}, 6},           {{0, 1, zero}, 2},           {{1, 0, zero}, 4},
+                       {{1, 1, zero}, 3},           {{1, 2, IVec3(1, 0, 0)}, 1}, {{2, 2, zero}, 9},
+                       {{2, 1, IVec3(-1, 0, 0)}, 3}};
 
 } // namespace
 
 TEST_CASE("the non-reversible estimator divides by the visits of each column", "[msm][kernel]") {
-    const Kernel k = estimate_kernel(make_counts(3, by_hand), three_sites(), {Estimator::non_reversible, {}});
+    const Kernel k = estimate_kernel(counts_of(3, {by_hand}), three_sites(), {Estimator::non_reversible, {}});
     check_kernel(k);
     CHECK(probability(k, 0, 1, zero) == 2.0 / 8);
     CHECK(probability(k, 1, 2, IVec3(1, 0, 0)) == 1.0 / 8);
@@ -93,7 +58,7 @@ TEST_CASE("the non-reversible estimator divides by the visits of each column", "
 
 TEST_CASE("the symmetrised estimator averages each move with its reverse and obeys detailed balance",
           "[msm][kernel]") {
-    const Kernel k = estimate_kernel(make_counts(3, by_hand), three_sites(), {});
+    const Kernel k = estimate_kernel(counts_of(3, {by_hand}), three_sites(), {});
     check_kernel(k);
     CHECK(probability(k, 0, 1, zero) == Approx(6.0 / 18).epsilon(1e-15));
     CHECK(probability(k, 1, 2, IVec3(1, 0, 0)) == Approx(4.0 / 16).epsilon(1e-15));
@@ -103,18 +68,18 @@ TEST_CASE("the symmetrised estimator averages each move with its reverse and obe
 
 TEST_CASE("a given stationary distribution is kept exactly", "[msm][kernel]") {
     const Kernel k =
-        estimate_kernel(make_counts(3, by_hand), three_sites(), {Estimator::symmetrised, {1, 1, 1}});
+        estimate_kernel(counts_of(3, {by_hand}), three_sites(), {Estimator::symmetrised, {1, 1, 1}});
     check_kernel(k);
     for (const double pi : k.stationary) CHECK(pi == Approx(1.0 / 3).epsilon(1e-14));
     CHECK(balance_error(k) < 1e-16);
     CHECK(probability(k, 0, 1, zero) == Approx(0.5 * (2.0 / 8 + 4.0 / 8)).epsilon(1e-14));
     CHECK_THROWS_WITH(
-        estimate_kernel(make_counts(3, by_hand), three_sites(), {Estimator::symmetrised, {1, 1e-6, 1}}),
+        estimate_kernel(counts_of(3, {by_hand}), three_sites(), {Estimator::symmetrised, {1, 1e-6, 1}}),
         Catch::Matchers::Contains("does not fit the counts"));
 }
 
 TEST_CASE("a site that was never visited keeps its walker and weighs nothing", "[msm][kernel]") {
-    const auto counts = make_counts(3, {{{0, 0, zero}, 5}, {{0, 1, zero}, 1}, {{1, 0, zero}, 1}});
+    const auto counts = counts_of(3, {{{{0, 0, zero}, 5}, {{0, 1, zero}, 1}, {{1, 0, zero}, 1}}});
     for (const Estimator e : {Estimator::non_reversible, Estimator::symmetrised}) {
         const Kernel k = estimate_kernel(counts, three_sites(), {e, {}});
         check_kernel(k);
@@ -125,9 +90,9 @@ TEST_CASE("a site that was never visited keeps its walker and weighs nothing", "
 
 TEST_CASE("estimates reject counts of another crystal, no counts, and a pi of the wrong shape",
           "[msm][kernel]") {
-    const auto counts = make_counts(3, by_hand);
-    CHECK_THROWS_AS(estimate_kernel(make_counts(2, {{{0, 0, zero}, 1}}), three_sites(), {}), DataError);
-    CHECK_THROWS_AS(estimate_kernel(make_counts(3, {}), three_sites(), {}), DataError);
+    const auto counts = counts_of(3, {by_hand});
+    CHECK_THROWS_AS(estimate_kernel(counts_of(2, {{{{0, 0, zero}, 1}}}), three_sites(), {}), DataError);
+    CHECK_THROWS_AS(estimate_kernel(counts_of(3, {CountMap{}}), three_sites(), {}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::symmetrised, {1, 1}}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::symmetrised, {1, -1, 1}}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::non_reversible, {1, 1, 1}}),

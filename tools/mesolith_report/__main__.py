@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+from .command import status_of
+
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(
@@ -11,23 +13,15 @@ def main(arguments=None):
     parser.add_argument("folder", help="output folder of `mesolith run`")
     parser.add_argument("--png", metavar="FOLDER", help="also write each picture as a PNG file")
     options = parser.parse_args(arguments)
-    try:
-        from .report import write_report  # here, so that a missing package becomes one clear line too
-        from .run import ReportError, load
-    except ImportError as error:
-        print(
-            f"mesolith_report: {error}. Install the Python packages numpy, h5py and matplotlib "
-            "(Debian: python3-numpy python3-h5py python3-matplotlib)",
-            file=sys.stderr,
-        )
-        return 1
-    try:
+
+    def write():
+        from .report import write_report
+        from .run import load
+
         with load(options.folder) as run:
-            print(write_report(run, options.png))
-    except (ReportError, OSError) as error:
-        print(f"mesolith_report: {str(error).splitlines()[0]}", file=sys.stderr)
-        return 1
-    return 0
+            return write_report(run, options.png)
+
+    return status_of(write)
 
 
 if __name__ == "__main__":

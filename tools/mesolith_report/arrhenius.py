@@ -9,6 +9,8 @@ import sys
 
 import numpy as np
 
+from .command import status_of
+
 BOLTZMANN = 8.617333262e-5  # [eV/K]
 SOURCES = {"model": "Markov model", "direct": "slope of the MSD"}
 
@@ -244,21 +246,7 @@ def main(arguments=None):
     parser.add_argument("file", help="HDF5 file")
     parser.add_argument("--out", metavar="FILE", help="page (.html) or picture (.svg, .png)")
     options = parser.parse_args(arguments)
-    try:
-        from .run import ReportError
-    except ImportError as error:
-        print(
-            f"mesolith_report: {error}. Install the Python packages numpy, h5py and matplotlib "
-            "(Debian: python3-numpy python3-h5py python3-matplotlib)",
-            file=sys.stderr,
-        )
-        return 1
-    try:
-        print(write(options.file, options.out))
-    except (ReportError, OSError) as error:
-        print(f"mesolith_report: {str(error).splitlines()[0]}", file=sys.stderr)
-        return 1
-    return 0
+    return status_of(lambda: write(options.file, options.out))
 
 
 if __name__ == "__main__":

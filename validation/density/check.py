@@ -3,7 +3,6 @@
 
 import os
 import sys
-import tempfile
 
 import numpy as np
 
@@ -315,7 +314,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sys.exit(main(sys.argv[1]))
-    with tempfile.TemporaryDirectory() as temporary:
-        sys.exit(main(temporary))
+    program.run_check(main)

@@ -4,7 +4,6 @@
 import json
 import os
 import sys
-import tempfile
 
 import numpy as np
 
@@ -165,7 +164,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sys.exit(main(sys.argv[1]))
-    with tempfile.TemporaryDirectory() as temporary:
-        sys.exit(main(temporary))
+    program.run_check(main)

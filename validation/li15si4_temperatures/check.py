@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 
@@ -210,7 +209,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sys.exit(main(sys.argv[1]))
-    with tempfile.TemporaryDirectory() as temporary:
-        sys.exit(main(temporary))
+    program.run_check(main)

@@ -11,7 +11,6 @@ import argparse
 import os
 import re
 import sys
-import tempfile
 
 import numpy as np
 
@@ -1064,8 +1063,7 @@ def main():
     parser.add_argument("--write-table", action="store_true")
     parser.add_argument("--figures", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        return study(options.folder or temporary, options)
+    return program.in_folder(options.folder, lambda folder: study(folder, options))
 
 
 def study(folder, options):

@@ -7,6 +7,9 @@
 
 namespace mesolith {
 
+/// Orbit of a site by its name, "Li1" of "Li1.3": what stands before the last point.
+inline std::string orbit_name(const std::string& site) { return site.substr(0, site.rfind('.')); }
+
 /// The sites of one repeat unit: what counts, kernels and lattices are made of.
 struct SiteBasis {
     Cell cell;                       ///< the folded cell: primitive unless the user asked otherwise

@@ -8,6 +8,10 @@
 
 namespace mesolith {
 
+/// States of a chain that are eliminated; above it iterative and sparse solvers, which are not as exact, are
+/// faster and smaller.
+inline constexpr std::size_t elimination_limit = 3000;
+
 /// How strongly one state of a Markov chain leads to another: a probability, a rate or a flow, > 0. Parallel
 /// edges add up; edges of a state to itself do not matter and are left out.
 struct WeightedEdge {

@@ -6,6 +6,7 @@
 
 #include "mesolith/crystal/symmetry.hpp"
 #include "mesolith/msm/chapman_kolmogorov.hpp"
+#include "mesolith/msm/delta_method.hpp"
 #include "mesolith/msm/estimate_kernel.hpp"
 #include "mesolith/msm/spectrum.hpp"
 #include "mesolith/msm/transport.hpp"
@@ -54,12 +55,12 @@ struct LagResult {
     Kernel kernel;
     ClassStructure classes;
     Transport transport;
-    EstimatorInfo estimator;         ///< how its iteration ended
-    Mat3 error = Mat3::Zero();       ///< standard error of D, each component [A^2/ps]
-    Mat3 delta_error = Mat3::Zero(); ///< the same to first order, without resampling (delta_method)
-    std::vector<Vec3> samples;       ///< resampled D_xx, D_yy, D_zz
-    Vec3 hops = Vec3::Zero();        ///< independent hops behind D_xx, D_yy, D_zz
-    std::vector<Mode> modes;         ///< all wave vectors of the simulated cell, by falling modulus
+    EstimatorInfo estimator;   ///< how its iteration ended
+    Mat3 error = Mat3::Zero(); ///< standard error of D, each component [A^2/ps]
+    DeltaMethod delta;         ///< the same to first order, without resampling, and where it comes from
+    std::vector<Vec3> samples; ///< resampled D_xx, D_yy, D_zz
+    Vec3 hops = Vec3::Zero();  ///< independent hops behind D_xx, D_yy, D_zz
+    std::vector<Mode> modes;   ///< all wave vectors of the simulated cell, by falling modulus
     std::vector<Estimate> internal_timescales, supercell_timescales; ///< slowest first [ps]
     /// Growth of the MSD between two times that are multiples of the lag, over twice the time, in the model
     /// and in the trajectory: alike when the model is right, also where neither has reached its long-time

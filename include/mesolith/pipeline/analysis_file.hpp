@@ -30,7 +30,7 @@ struct MarkovResult {
     std::size_t symmetry_operations = 0; ///< that counts were pooled over, 0 = not pooled
 };
 void write(Hdf5Group& root, const MarkovResult& result);
-void write(Hdf5Group& root, const ModelDetails& details);
+void write(Hdf5Group& root, const ModelDetails& details, const LagResult& chosen);
 
 /// Whether a model may be called Markovian, and why; root attributes of every file made with it.
 struct ModelStatus {

@@ -5,7 +5,6 @@
 
 #include "mesolith/msm/bands.hpp"
 #include "mesolith/msm/channels.hpp"
-#include "mesolith/msm/delta_method.hpp"
 #include "mesolith/msm/jump_rates.hpp"
 #include "mesolith/msm/modes.hpp"
 #include "mesolith/msm/residence.hpp"
@@ -74,7 +73,6 @@ struct Forecast {
 struct ModelDetails {
     std::vector<PoolingLevel> pooling;
     DirectComparison comparison;
-    Vec3 long_time = Vec3::Zero(), long_time_error = Vec3::Zero(); ///< D of the model [A^2/ps]
     std::vector<RateComparison> rates;
     std::vector<std::string> orbit_names;
     std::vector<ResidenceTime> residence; ///< one per orbit
