@@ -6,9 +6,11 @@
 #include "mesolith/config/config.hpp"
 
 #include "support/catch.hpp"
+#include "support/contains_text.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace mesolith;
+using test::contains_text;
 
 namespace {
 
@@ -346,6 +348,93 @@ TEST_CASE("results of a stage depend on its own keys and not on names or threads
     CHECK(stage_options(a, "msm") != stage_options(hot, "msm"));
     CHECK(stage_options(a, "sites") == stage_options(hot, "sites"));
     CHECK_THROWS_AS(stage_options(a, "cooking"), DataError);
+}
+
+namespace {
+
+constexpr const char* laminate = R"([meso]
+size = [40, 10, 10]
+unit = "cells"
+voxel_nm = [1, 1, 1]
+temperature_K = 500
+faces_a = ["reservoir", "absorbing"]
+concentration_a = [1.5, 0]
+[[meso.material]]
+name = "fast"
+diffusivity_angstrom2_per_ps = [0.04]
+[[meso.material]]
+name = "slow"
+diffusivity_angstrom2_per_ps = [0.01, 0.02, 0.03]
+axes = [3, 1, 2]
+energy_eV = 0.05
+[[meso.region]]
+shape = "layers"
+materials = ["fast", "slow"]
+thickness_nm = [5, 5]
+[[meso.region]]
+shape = "sphere"
+materials = ["slow"]
+radius_nm = 2
+[meso.walkers]
+n = 500
+time = "continuous"
+start = "region"
+start_region = "slow"
+[meso.field]
+start = "profile"
+profile = [1, 0]
+precision = "both"
+)";
+
+} // namespace
+
+TEST_CASE("a domain of materials, regions and faces needs no trajectory", "[config]") {
+    const Config c = parse(laminate);
+    REQUIRE(c.meso);
+    CHECK_FALSE(c.needs_model());
+    CHECK(c.meso->materials.size() == 2);
+    CHECK(c.meso->materials[1].axes == IVec3(3, 1, 2));
+    CHECK(c.meso->regions.at(0).thickness == std::vector<double>{5, 5});
+    CHECK(c.meso->faces_a == std::vector<FaceKind>{FaceKind::reservoir, FaceKind::absorbing});
+    CHECK(c.meso->concentration_a[0] == 1.5);
+    CHECK(c.meso->walkers.time == MotionIn::continuous_time);
+    REQUIRE(c.meso->field);
+    CHECK(c.meso->field->precision == PrecisionOption::both);
+    const std::string printed = to_toml(c);
+    CHECK(to_toml(parse_config(printed, "other.toml", {{}, false})) == printed);
+    CHECK(parse(smallest).needs_model());
+    CHECK(parse(laminate, {"meso.material.1.scale=0.5"}).meso->materials[1].scale == 0.5);
+}
+
+TEST_CASE("mistakes of a domain are named with their place", "[config][bad]") {
+    const auto problem = [](std::vector<std::string> set) {
+        const auto found = problems_of(laminate, set);
+        CAPTURE(found);
+        REQUIRE(found.size() == 1);
+        return found[0];
+    };
+    CHECK_THAT(problem({"meso.occupancy=exclusion"}), contains_text("count it twice"));
+    CHECK_THAT(problem({"meso.faces_b=[\"periodic\",\"absorbing\"]"}),
+               contains_text("both faces periodic or none"));
+    CHECK_THAT(problem({"meso.concentration_b=[1,0]"}),
+               contains_text("meso.concentration_b: expected 0 where meso.faces_b has no reservoir"));
+    CHECK_THAT(problem({"meso.faces_c=[\"closed\",\"closed\"]"}),
+               contains_text("a list of 2 out of \"periodic\""));
+    CHECK_THAT(problem({"meso.material.1.axes=[1,1,2]"}), contains_text("1, 2 and 3 in some order"));
+    CHECK_THAT(problem({"meso.material.1.name=fast"}), contains_text("a name of its own"));
+    CHECK_THAT(problem({"meso.region.1.materials=[\"slo\"]"}), contains_text("did you mean \"slow\"?"));
+    CHECK_THAT(problem({"meso.region.0.thickness_nm=[1]"}),
+               contains_text("one for each of the 2 materials, got 1"));
+    CHECK_THAT(problem({"meso.region.1.shape=voxels"}), contains_text("a file of labels"));
+    CHECK_THAT(problem({"meso.walkers.start_region=swol"}), contains_text("expected one of fast, slow"));
+    CHECK_THAT(problem({"meso.field.profile=[0,0]"}), contains_text("not all of them 0"));
+    CHECK_THAT(problem({"meso.schedule=list"}), contains_text("expected times"));
+    CHECK_THAT(problem({"meso.walker.n=3"}), contains_text("did you mean \"walkers\"?"));
+    CHECK_THAT(problem({"meso.material.0.kernel=\"k.json\""}),
+               contains_text("expected nothing beside a kernel"));
+    CHECK(problems_of("[meso]\n[[meso.material]]\nname = \"a\"\ndiffusivity_angstrom2_per_ps = [1]\n", {})
+              .at(0)
+              .find("meso.voxel_nm") != std::string::npos);
 }
 
 TEST_CASE("the template is a valid input", "[config]") {
