@@ -83,12 +83,10 @@ void leave(Lanes& lanes, std::size_t i, const Walk& walk, std::uint64_t step);
     return slots[at + 1 + (rest < slots[at] ? 0 : 1)];
 }
 
-/// c in 0 ... n - 1 after a hop, gone around at most `wraps` times. Below 0 it is beyond 2^63.
+/// c after a hop, back in 0 ... n - 1 where it may go around. Below 0 it is beyond 2^63.
 [[gnu::always_inline]] inline std::uint64_t wrapped(std::uint64_t c, std::uint64_t n, int wraps) {
-    for (int k = 0; k < wraps; ++k) {
-        if (c >> 63) c += n;
-        if (c >= n && !(c >> 63)) c -= n;
-    }
+    if (c < n) return c; // nearly always
+    for (int k = 0; k < wraps && c >= n; ++k) c += c >> 63 ? n : 0 - n;
     return c;
 }
 

@@ -500,6 +500,32 @@ TEST_CASE("equal reservoirs fill an empty domain of two materials to Poisson num
     }
 }
 
+TEST_CASE("a single cell between reservoirs holds the mean of both, from the first steps on",
+          "[meso][walkers][reservoir]") {
+    // n(t + 1) = (1 - 2p) n(t) + p (c1 + c2): ions that come in make their first hop in the next step
+    const double p = 0.4, c1 = 2, c2 = 1, area = 6000;
+    const Domain domain = line(p, 1, reservoir(c1), reservoir(c2), {1, 100, 60});
+    const JumpTable jumps = jumps_of(domain);
+    Walkers walkers = place_walkers(0, domain, {}, 5);
+    double expected = 0;
+    for (std::uint64_t step = 0; step < 10; ++step) {
+        advance(walkers, jumps, 5, step, 1);
+        expected = (1 - 2 * p) * expected + p * (c1 + c2) * area;
+        CHECK(std::abs(static_cast<double>(walkers.n_present()) - expected) < 4 * std::sqrt(expected));
+    }
+    // the same in continuous time: dn/dt = p (c1 + c2) - 2p n
+    Walkers continuous = place_walkers(0, domain, {}, 5);
+    const RateTable rates = rates_of(domain);
+    double now = 0;
+    for (std::uint64_t k = 0; k < 6; ++k) {
+        const double duration = k % 2 == 0 ? 0.3 : 1.1;
+        advance(continuous, rates, 5, {k, now, duration});
+        now += duration;
+        const double mean = area * (c1 + c2) / 2 * (1 - std::exp(-2 * p * now));
+        CHECK(std::abs(static_cast<double>(continuous.n_present()) - mean) < 4 * std::sqrt(mean));
+    }
+}
+
 TEST_CASE("waiting times are -log(1 - u) of the walker's own bits, exponentially distributed",
           "[meso][walkers]") {
     const double p = 0.05; // leaves at the first hop, on average after 10 ps
