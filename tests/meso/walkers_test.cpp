@@ -436,8 +436,8 @@ TEST_CASE("between two reservoirs the profile is a line and the flux is p (c1 - 
           "[meso][walkers][reservoir]") {
     const double p = 0.25, c1 = 3, c2 = 0.5;
     const int L = 8;
-    const std::uint64_t area = 300, steps = 1000;
-    const Domain domain = line(p, L, reservoir(c1), reservoir(c2), {1, 20, 15});
+    const std::uint64_t area = 150, steps = 1000;
+    const Domain domain = line(p, L, reservoir(c1), reservoir(c2), {1, 15, 10});
     for (const bool continuous : {false, true}) {
         const JumpTable jumps = jumps_of(domain);
         const RateTable rates = rates_of(domain);
