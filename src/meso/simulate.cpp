@@ -56,10 +56,10 @@ Vec6 standard_error(const Vec6& sum, const Vec6& squares, double n) {
 }
 
 /// Mean displacement and second moments with errors, of all walkers now.
-void measure(const Walkers& walkers, const SiteBasis& basis, WalkerResult& result) {
+void measure(const Walkers& walkers, const Domain& domain, WalkerResult& result) {
     const auto n = static_cast<double>(walkers.size());
     const Vec15 sums = sum_over_walkers(walkers.size(), Vec15(Vec15::Zero()), [&](std::size_t w) {
-        const Vec3 d = walkers.displacement(w, basis);
+        const Vec3 d = walkers.displacement(w, domain);
         const Vec6 square = products(d, d);
         return Vec15((Vec15() << d, square, square.cwiseAbs2()).finished());
     });
@@ -76,18 +76,15 @@ struct Snapshot {
 
 /// Slope of the covariance between half time and now, walker by walker: y_w = (d d^T)_w(now) - (d
 /// d^T)_w(half), with d counted from the mean, is one independent sample of 2 D time each.
-void measure_diffusivity(const Walkers& walkers, Snapshot half, const SiteBasis& basis,
+void measure_diffusivity(const Walkers& walkers, const Snapshot& half, const Domain& domain,
                          std::size_t half_index, WalkerResult& result) {
     const auto n = static_cast<double>(walkers.size());
-    Walkers then;
-    then.start_site = walkers.start_site;
-    then.site = std::move(half.site), then.x = std::move(half.x), then.y = std::move(half.y),
-    then.z = std::move(half.z);
     const Vec3 mean_then = result.mean_displacement[half_index], mean_now = result.mean_displacement.back();
     const double time = result.time_ps.back() - result.time_ps[half_index];
     const Vec15 sums = sum_over_walkers(walkers.size(), Vec15(Vec15::Zero()), [&](std::size_t w) {
-        const Vec3 before = then.displacement(w, basis) - mean_then,
-                   now = walkers.displacement(w, basis) - mean_now;
+        const IVec3 cell_then{half.x[w], half.y[w], half.z[w]};
+        const Vec3 before = displacement(domain, walkers.start[w], half.site[w], cell_then) - mean_then,
+                   now = walkers.displacement(w, domain) - mean_now;
         const Vec6 y = products(now, now) - products(before, before);
         return Vec15((Vec15() << (now - before).cwiseAbs2(), y, y.cwiseAbs2()).finished());
     });
@@ -131,7 +128,7 @@ std::vector<std::int64_t> log_spaced_steps(std::int64_t n_steps, int n_outputs) 
     return steps;
 }
 
-double walker_bytes(const MesoOptions& options) { return 36.0 * static_cast<double>(options.n_walkers); }
+double walker_bytes(const MesoOptions& options) { return 40.0 * static_cast<double>(options.n_walkers); }
 
 WalkerResult simulate_walkers(const Kernel& kernel, const MesoOptions& options,
                               const ProgressCallback& progress) {
@@ -144,9 +141,13 @@ WalkerResult simulate_walkers(const Kernel& kernel, const MesoOptions& options,
     const std::int64_t n_steps = steps_of(options.total_time_ps, kernel.lag_time);
     result.steps = log_spaced_steps(n_steps, options.n_outputs);
 
-    const JumpTable jumps = make_jump_table(kernel);
-    Walkers walkers = place_walkers(static_cast<std::size_t>(options.n_walkers), kernel, options.start,
-                                    options.seed, options.start_site);
+    const Domain domain = crystal_domain(kernel, result.lattice.cells);
+    const JumpTable jumps = make_jump_table(domain, make_hop_rules(domain));
+    Placement placement;
+    placement.start = options.start;
+    placement.site = options.start_site;
+    Walkers walkers =
+        place_walkers(static_cast<std::size_t>(options.n_walkers), domain, placement, options.seed);
     const auto at_once = static_cast<std::int64_t>(
         std::max(1.0, std::floor(hops_per_report / static_cast<double>(options.n_walkers))));
     std::size_t half_index = 0;
@@ -161,13 +162,13 @@ WalkerResult simulate_walkers(const Kernel& kernel, const MesoOptions& options,
             done += n;
         }
         result.time_ps.push_back(static_cast<double>(step) * kernel.lag_time);
-        measure(walkers, kernel.basis, result);
+        measure(walkers, domain, result);
         if (step == n_steps / 2) {
             half_index = result.time_ps.size() - 1;
             half.emplace_back(walkers);
         }
     }
-    measure_diffusivity(walkers, std::move(half.front()), kernel.basis, half_index, result);
+    measure_diffusivity(walkers, half.front(), domain, half_index, result);
     report(progress, 1);
     return result;
 }

@@ -1,9 +1,10 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "mesolith/msm/kernel.hpp"
+#include "mesolith/meso/hop_rules.hpp"
 
 namespace mesolith {
 
@@ -49,26 +50,75 @@ struct Destination {
     }
 };
 
-/// Alias tables of all columns of a kernel, one after the other; kept and alias are packed destinations.
-/// Memory: 24 B per entry of the kernel, 8 B per site.
+/// Ions that come in through one face in one lag.
+struct Inflow {
+    double mean = 0; ///< number per lag: Poisson
+    /// Where they land: alias table of (class, site), the cell alike among those of the class.
+    std::vector<AliasSlot> slots; ///< kept and alias: index into `places`
+    struct Place {
+        std::uint64_t first_cell = 0, n_cells = 0; ///< in `cells`
+        std::int32_t site = 0;
+    };
+    std::vector<Place> places;
+    std::vector<std::uint64_t> cells; ///< [z][y][x] of the domain, by class
+};
+
+/// What walkers hop by: alias tables of the distinct columns of a domain, one after the other, kept and alias
+/// being packed destinations, and which one holds in each cell.
+/// Memory: 24 B per hop and 8 B per site of each class; 1, 2 or 4 B per cell (as classes need), none in a
+/// crystal; 8 B per cell at a reservoir.
 struct JumpTable {
     std::vector<AliasSlot> slots;
-    std::vector<std::uint64_t> rows; ///< per site: first slot << 32 | number of slots
+    std::vector<std::uint64_t> rows;    ///< [class][site]: first slot << 32 | number of slots
+    std::vector<std::uint64_t> classes; ///< of the cells, 64 / 2^class_shift bits each; empty: all class 0
+    int class_shift = 3;                ///< log2 of the number of cells in a word
+    IVec3 cells = IVec3::Ones();        ///< of the domain
+    std::size_t n_basis = 0;
+    std::array<std::array<FaceKind, 2>, 3> faces{}; ///< [axis][low, high]
+    IVec3 reach = IVec3::Zero();                    ///< largest |R_a|
+    double lag_time = 0;                            ///< [ps]
+    std::array<Inflow, 6> inflow;                   ///< per face, 2 axis + side
 
-    std::size_t n_sites() const { return rows.size(); }
-    std::span<const AliasSlot> slots_of(std::size_t site) const {
-        return {slots.data() + (rows[site] >> 32), static_cast<std::size_t>(rows[site] & 0xFFFFFFFFu)};
+    bool crystal() const { return classes.empty(); } ///< all cells alike, none has a wall
+    bool periodic(int axis) const { return faces[static_cast<std::size_t>(axis)][0] == FaceKind::periodic; }
+    bool open() const;           ///< ions leave through some face
+    bool has_reservoirs() const; ///< ions come in through some face
+    std::size_t class_of(std::size_t cell) const {
+        if (crystal()) return 0;
+        const int bits = 64 >> class_shift;
+        const std::uint64_t word = classes[cell >> class_shift],
+                            at = cell & ((std::uint64_t{1} << class_shift) - 1);
+        return (word >> (at * static_cast<unsigned>(bits))) & ((std::uint64_t{1} << bits) - 1);
     }
-    /// Where a walker on `site` of cell 0 goes with random bits u. No checks.
-    Destination destination_of(std::int32_t site, std::uint64_t u) const {
-        const auto row = slots_of(static_cast<std::size_t>(site));
+    std::span<const AliasSlot> slots_of(std::size_t site, std::size_t cell_class = 0) const {
+        const std::uint64_t row = rows[cell_class * n_basis + site];
+        return {slots.data() + (row >> 32), static_cast<std::size_t>(row & 0xFFFFFFFFu)};
+    }
+    /// Where a walker on `site` of a cell goes with random bits u. No checks.
+    Destination destination_of(std::int32_t site, std::uint64_t u, std::size_t cell_class = 0) const {
+        const auto row = slots_of(static_cast<std::size_t>(site), cell_class);
         const auto [slot, rest] = slot_and_rest(u, row.size());
         return Destination::unpacked(rest < row[slot].threshold ? row[slot].kept : row[slot].alias);
     }
+    double bytes() const;
 };
 
-/// Columns are normalised to 1 within 2^-64 first (kernels may be off by 1e-12).
-/// @throws DataError when a hop reaches beyond 511 cells or there are 2^32 entries or more
+/// Columns are normalised to 1 within 2^-64 first (they may be off by 1e-12).
+/// @param rules  of this domain
+/// @throws DataError when a hop reaches beyond 511 cells, there are 2^32 distinct entries or more, or a
+/// domain that is no crystal has 2^32 cells or more in a layer of a_1 and a_2
+[[nodiscard]] JumpTable make_jump_table(const Domain& domain, const HopRules& rules);
+
+/// Of the infinite crystal of a kernel.
 [[nodiscard]] JumpTable make_jump_table(const Kernel& kernel);
+
+/// The same rules in continuous time: every hop but staying has the rate p / tau.
+struct RateTable {
+    JumpTable jumps;               ///< among hops that go somewhere; none: a row without slots
+    std::vector<double> mean_wait; ///< [class][site]: tau / sum of p of these hops [ps], infinite without any
+};
+
+/// @throws DataError as make_jump_table
+[[nodiscard]] RateTable make_rate_table(const Domain& domain, const HopRules& rules);
 
 } // namespace mesolith

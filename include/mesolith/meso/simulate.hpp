@@ -49,7 +49,7 @@ struct WalkerResult {
     }
 };
 
-/// Bytes that simulate_walkers takes: 36 per walker.
+/// Bytes that simulate_walkers takes: 40 per walker.
 [[nodiscard]] double walker_bytes(const MesoOptions& options);
 
 /// Let walkers wander over the lattice and measure their displacements. The lattice is homogeneous and
