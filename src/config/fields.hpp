@@ -93,8 +93,8 @@ inline std::span<const std::string_view> names_of(MotionIn) {
     return names;
 }
 inline std::span<const std::string_view> names_of(StartOption) {
-    static constexpr std::array<std::string_view, 5> names{"equilibrium", "uniform", "site", "region",
-                                                           "profile"};
+    static constexpr std::array<std::string_view, 6> names{"equilibrium", "uniform", "site",
+                                                           "region",      "profile", "empty"};
     return names;
 }
 inline std::span<const std::string_view> names_of(FieldStartOption) {
@@ -394,8 +394,8 @@ void visit_fields(WalkerSection& o, V&& v) {
             "kernel, without "
             "rejection."));
     v("start", o.start,
-      About("Where walkers start: by the equilibrium weights, all sites alike, on one site, in a region, or "
-            "along a profile."));
+      About("Where walkers start: by the equilibrium weights, all sites alike, on one site, in a region, "
+            "along a profile, or none at all (`empty`): then reservoirs bring them."));
     v("start_cell", o.start_cell, About("For start = \"site\".").at_least(0));
     v("start_site", o.start_site, About("Site of the cell, counted from 0.").at_least(0));
     v("start_region", o.start_region, About("Name of a material or region.").when_unset("none"));

@@ -466,6 +466,12 @@ private:
             check_region(m.regions[k], fmt::format("meso.region.{}", k), names);
             if (!m.regions[k].name.empty()) places.push_back(m.regions[k].name);
         }
+        if (m.walkers.start == StartOption::empty && m.concentration_a[0] + m.concentration_a[1] +
+                                                             m.concentration_b[0] + m.concentration_b[1] +
+                                                             m.concentration_c[0] + m.concentration_c[1] ==
+                                                         0)
+            reader_.complain("meso.walkers.start",
+                             "expected \"empty\" only with a reservoir that brings walkers, got it without");
         check_start("meso.walkers", m.walkers, places);
         if (m.field) check_start("meso.field", *m.field, places);
     }

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/interrupt.hpp"
 #include "mesolith/core/units.hpp"
 #include "mesolith/io/field_series.hpp"
 #include "mesolith/io/vtkhdf.hpp"
@@ -176,7 +177,7 @@ public:
                     checkpointing->at_safe_point(
                         [&](CheckpointWriter& file) { save(file, field, step, next); });
                 else if (!checkpointing)
-                    throw_if_stopped();
+                    throw_if_interrupted();
             }
             output(next, field);
         }
@@ -193,11 +194,13 @@ public:
         const Clock::time_point begin = Clock::now();
         std::size_t next = 1;
         const std::vector<std::int64_t> later(run_.steps.begin() + 1, run_.steps.end());
-        bloch_advance(start, later, [&](std::int64_t, const Field<T>& field) {
-            output(next++, field);
-            progress.update(static_cast<double>(next) / static_cast<double>(run_.steps.size()));
-            throw_if_stopped();
-        });
+        LeapOptions options;
+        options.progress = [&](double fraction) {
+            throw_if_interrupted();
+            progress.update(fraction);
+        };
+        leap<T>(
+            start, later, [&](std::int64_t, const Field<T>& field) { output(next++, field); }, options);
         run_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
         run_.updates = static_cast<double>(run_.steps.back()) * static_cast<double>(model_.domain.n_sites());
         progress.finish();
@@ -207,7 +210,6 @@ public:
 private:
     int axis() const { return static_cast<int>(config_.meso->profile_axis); }
     double time_of(std::int64_t step) const { return static_cast<double>(step) * model_.domain.lag_time(); }
-    static void throw_if_stopped() { throw_if_interrupted(); }
 
     void open_snapshots(std::size_t already) {
         if (with_snapshots_) snapshots_.emplace(config_, run_.steps.size(), already);
@@ -344,7 +346,10 @@ template <class T>
 FieldRun follow(const Config& config, const DomainModel& model, const std::vector<std::int64_t>& steps,
                 bool is_main, Checkpointing* checkpointing) {
     const Clock::time_point start = Clock::now();
-    FieldEngineChoice choice = choose_field_engine<T>(model.domain, steps);
+    const std::vector<std::int64_t> later(steps.begin() + 1, steps.end());
+    FieldEngineChoice choice = choose_field_engine(model.domain, later,
+                                                   sizeof(T) == 4 ? FieldPrecision::single_precision
+                                                                  : FieldPrecision::double_precision);
     const FieldEngineOption wanted = config.meso->field->engine;
     if (wanted != FieldEngineOption::automatic) {
         choice.engine = wanted == FieldEngineOption::bloch ? FieldEngine::bloch : FieldEngine::stencil;

@@ -40,6 +40,7 @@ Placement placement(const WalkerSection& w, const Domain& domain) {
     p.axis = static_cast<int>(w.profile_axis);
     switch (w.start) {
     case StartOption::equilibrium:
+    case StartOption::empty:
         break;
     case StartOption::uniform:
         p.start = WalkerStart::uniform;
@@ -334,7 +335,8 @@ WalkerRun run_walkers(const Config& config, const DomainModel& model, Checkpoint
         spdlog::info("meso: walkers go on at {:.4g} ps", static_cast<double>(s.step) * domain.lag_time());
     } else {
         s.walkers =
-            place_walkers(static_cast<std::size_t>(m.walkers.n), domain, placement(m.walkers, domain), seed);
+            place_walkers(m.walkers.start == StartOption::empty ? 0 : static_cast<std::size_t>(m.walkers.n),
+                          domain, placement(m.walkers, domain), seed);
         handle_event(s, model, m);
     }
     const std::vector<std::int64_t> events = s.run.statistics.plan.events();

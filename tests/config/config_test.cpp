@@ -421,7 +421,8 @@ TEST_CASE("mistakes of a domain are named with their place", "[config][bad]") {
     CHECK_THAT(problem({"meso.faces_c=[\"closed\",\"closed\"]"}),
                contains_text("a list of 2 out of \"periodic\""));
     CHECK_THAT(problem({"meso.material.1.axes=[1,1,2]"}), contains_text("1, 2 and 3 in some order"));
-    CHECK_THAT(problem({"meso.material.1.name=fast"}), contains_text("a name of its own"));
+    CHECK_THAT(problems_of(laminate, {"meso.material.1.name=fast"}).back(),
+               contains_text("a name of its own"));
     CHECK_THAT(problem({"meso.region.1.materials=[\"slo\"]"}), contains_text("did you mean \"slow\"?"));
     CHECK_THAT(problem({"meso.region.0.thickness_nm=[1]"}),
                contains_text("one for each of the 2 materials, got 1"));

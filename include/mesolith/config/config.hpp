@@ -137,7 +137,7 @@ struct RegionSection {
 enum class Occupancy { tracer, exclusion };
 enum class OutputSchedule { log, linear, list };
 enum class MotionIn { discrete_time, continuous_time };
-enum class StartOption { equilibrium, uniform, site, region, profile };
+enum class StartOption { equilibrium, uniform, site, region, profile, empty };
 
 /// [meso.walkers]
 struct WalkerSection {
