@@ -392,7 +392,7 @@ TEST_CASE("walkers from one end of a closed line come to equilibrium with a weig
     }
 }
 
-TEST_CASE("from cell x of a line that reflects below and absorbs above it takes [L(L+1) - x(x+1)] / 2p steps",
+TEST_CASE("from cell x of a line that reflects below and absorbs above it takes (L(L+1) - x(x+1)) / 2p steps",
           "[meso][walkers]") {
     const double p = 0.3;
     const int L = 7, n = 8000;
