@@ -9,6 +9,7 @@
 #include "mesolith/pipeline/domain_model.hpp"
 #include "mesolith/pipeline/stages.hpp"
 
+#include "meso_ck.hpp"
 #include "meso_cost.hpp"
 #include "meso_field.hpp"
 #include "meso_steady.hpp"
@@ -135,6 +136,7 @@ StageOutcome run_meso(const Config& config, const RunControl& control) {
     if (!steady.left_out.empty()) provenance.warnings.push_back(steady.left_out);
     const MesoSection& m = *config.meso;
     std::optional<WalkerRun> walkers;
+    std::optional<WalkerChain> chain;
     std::optional<FieldRuns> field;
     Checkpointing walker_checkpoints(files.folder + "/walkers.checkpoint", provenance.fingerprint,
                                      m.checkpoint_minutes, control);
@@ -144,6 +146,8 @@ StageOutcome run_meso(const Config& config, const RunControl& control) {
         if (m.walkers.start != StartOption::equilibrium && model.domain.crystal())
             warn(provenance.warnings,
                  "walkers do not start in equilibrium: their MSD differs from the exact one at first");
+        if (model.domain.crystal() && m.walkers.time == MotionIn::discrete_time)
+            chain = test_walker_chain(model, static_cast<std::uint64_t>(config.run.seed));
         walkers = run_walkers(config, model, walker_checkpoints);
         log_walkers(*walkers, model, steady.diffusivity);
     }
@@ -155,6 +159,7 @@ StageOutcome run_meso(const Config& config, const RunControl& control) {
     write(file, model);
     mesolith::write(file, steady, model);
     if (walkers) mesolith::write(file, *walkers, model, steady.diffusivity);
+    if (chain) mesolith::write(file, *chain, model.domain.lag_time());
     if (field) mesolith::write(file, *field, model, static_cast<int>(m.profile_axis));
     file.commit();
     if (walkers) write_sample(files.folder, *walkers, model);
