@@ -19,4 +19,5 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/mesolithConfig.cmake.i
   ${PROJECT_BINARY_DIR}/mesolithConfig.cmake INSTALL_DESTINATION ${config_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/mesolithConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/mesolithConfig.cmake ${PROJECT_BINARY_DIR}/mesolithConfigVersion.cmake
-        ${PROJECT_SOURCE_DIR}/cmake/Findsymspg.cmake DESTINATION ${config_dir})
+        ${PROJECT_SOURCE_DIR}/cmake/Findsymspg.cmake
+        ${PROJECT_SOURCE_DIR}/cmake/FindFFTW3.cmake DESTINATION ${config_dir})

@@ -3,29 +3,17 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numbers>
 #include <tuple>
 
 #include <fmt/core.h>
 #include <unistd.h>
 
 #include "mesolith/core/error.hpp"
-#include "mesolith/core/parallel.hpp"
-#include "mesolith/meso/vector_units.hpp"
+
+#include "field_model.hpp"
+#include "flush_denormals.hpp"
 
 namespace mesolith {
-
-/// The kernel as a step reads it: for each destination row the source rows, as shifts in memory.
-struct Stencil {
-    struct Term {
-        double p;
-        std::ptrdiff_t shift;  // site * stride - R_1, from the first row of the source plane
-        std::size_t neighbour; // which (R_2, R_3)
-    };
-    std::vector<Term> terms; // of destination site i: [begin[i], begin[i + 1])
-    std::vector<std::size_t> begin{0};
-    std::vector<std::pair<int, int>> neighbours; // distinct (-R_2, -R_3), modulo the lattice
-};
 
 namespace {
 
@@ -37,316 +25,351 @@ int wrapped(int r, int n) {
     return 2 * positive > n ? positive - n : positive;
 }
 
-std::size_t margin_of(const Lattice& lattice) {
+/// Where a source stands on an axis: around periodic faces the shorter way.
+int source_offset(const Domain& domain, int axis, int R) {
+    return domain.periodic(axis) ? wrapped(R, domain.cells[axis]) : R;
+}
+
+template <class T>
+FieldLayout layout_of(const Domain& domain) {
     int margin = 0;
-    for (const KernelEntry& e : lattice.kernel->entries)
-        margin = std::max(margin, std::abs(wrapped(e.R[0], lattice.cells[0])));
-    return static_cast<std::size_t>(margin);
+    for (const Material& m : domain.materials)
+        for (const KernelEntry& e : m.kernel.entries)
+            margin = std::max(margin, std::min(domain.cells[0], std::abs(source_offset(domain, 0, e.R[0]))));
+    return {domain.cells, domain.n_basis(), static_cast<std::size_t>(margin), 64 / sizeof(T),
+            !domain.crystal()};
 }
 
-std::shared_ptr<const Stencil> make_stencil(const Lattice& lattice, const FieldLayout& layout) {
-    auto stencil = std::make_shared<Stencil>();
-    // Hops that meet on a small lattice are one term. The order of terms is that of memory.
-    using Key = std::tuple<int, int, std::size_t, int>; // z, y, source site, x
-    std::vector<std::map<Key, double>> rows(layout.n_basis);
-    const Kernel& kernel = *lattice.kernel;
-    for (std::size_t j = 0; j < kernel.n_sites(); ++j)
+template <class T>
+double array_bytes(const FieldLayout& layout) {
+    return 2.0 * static_cast<double>(layout.stride * layout.n_basis) * layout.cells[1] * layout.cells[2] *
+           sizeof(T);
+}
+
+/// Terms of all lines. Hops that meet on a small domain are one. The order of terms is that of memory.
+template <class T>
+void make_terms(FieldModel<T>& model, const HopRules& rules, const FieldLayout& layout) {
+    std::map<std::pair<int, int>, std::uint32_t> neighbours;
+    const auto term = [&](int z, int y, std::size_t site, int x, T p) {
+        const auto [found, is_new] =
+            neighbours.try_emplace({y, z}, static_cast<std::uint32_t>(model.neighbours.size()));
+        if (is_new) model.neighbours.push_back({y, z});
+        model.terms.push_back({static_cast<std::ptrdiff_t>(site * layout.stride) + x, found->second, p});
+    };
+    std::vector<std::size_t> site_of(rules.rows.size()), class_of(rules.rows.size());
+    for (std::size_t k = 0; k < rules.class_line.size(); ++k) {
+        site_of[rules.class_line[k]] = k % rules.n_basis;
+        class_of[rules.class_line[k]] = k / rules.n_basis;
+    }
+    for (std::size_t l = 0; l < rules.rows.size(); ++l) {
+        if constexpr (sizeof(T) < sizeof(double)) {
+            // What rounding to float adds to or takes from the column of this site stays or comes in here, as
+            // a number of its own: otherwise the sum would drift by 1e-8 per step.
+            double rest = 0;
+            const IVec3 cell = model.domain.cell_at(rules.class_cell[class_of[l]]);
+            for (const Hop& hop : rules.columns[l])
+                if (hop_end(model.domain, cell, hop.R).inside())
+                    rest += hop.p - static_cast<double>(static_cast<T>(hop.p));
+            if (rest != 0) term(0, 0, site_of[l], 0, static_cast<T>(rest));
+        }
+        std::map<std::tuple<int, int, std::int32_t, int>, double> sources; // z, y, site, x
+        for (const Hop& hop : rules.rows[l]) {
+            const auto at = [&](int axis) { return source_offset(model.domain, axis, hop.R[axis]); };
+            sources[{at(2), at(1), hop.site, at(0)}] += hop.p;
+        }
+        for (const auto& [key, p] : sources) {
+            const auto [z, y, site, x] = key;
+            term(z, y, static_cast<std::size_t>(site), x, static_cast<T>(p));
+        }
+        model.begin.push_back(model.terms.size());
+        model.inflow.push_back(static_cast<T>(rules.inflow[l]));
+    }
+    model.class_line = rules.class_line;
+}
+
+template <class T>
+void make_runs(FieldModel<T>& model, const HopRules& rules) {
+    using Run = typename FieldModel<T>::Run;
+    const auto nx = static_cast<std::size_t>(model.domain.cells[0]);
+    if (rules.cell_class.empty()) {
+        model.runs = {{static_cast<std::uint32_t>(nx), 0}};
+        model.run_begin.push_back(1);
+        return;
+    }
+    std::map<std::vector<Run>, std::uint32_t> lists;
+    for (std::size_t first = 0; first < rules.cell_class.size(); first += nx) {
+        std::vector<Run> list;
+        for (std::size_t x = 0; x < nx; ++x) {
+            const std::uint32_t here = rules.cell_class[first + x];
+            if (list.empty() || list.back().cell_class != here) list.push_back({0, here});
+            list.back().end = static_cast<std::uint32_t>(x + 1);
+        }
+        const auto [found, is_new] = lists.try_emplace(list, static_cast<std::uint32_t>(lists.size()));
+        if (is_new) {
+            model.runs.insert(model.runs.end(), list.begin(), list.end());
+            model.run_begin.push_back(model.runs.size());
+        }
+        model.run_list.push_back(found->second);
+    }
+}
+
+/// What leaves the cells of each class, and what comes in everywhere.
+template <class T>
+void make_exchange(FieldModel<T>& model, const HopRules& rules) {
+    const Domain& domain = model.domain;
+    std::vector<double> cells(rules.n_classes(), 0.0);
+    if (rules.cell_class.empty()) cells[0] = static_cast<double>(domain.n_cells());
+    for (const std::uint32_t c : rules.cell_class) ++cells[c];
+    for (std::size_t c = 0; c < rules.n_classes(); ++c) {
+        const IVec3 at = domain.cell_at(rules.class_cell[c]);
+        for (std::size_t j = 0; j < rules.n_basis; ++j) {
+            const std::uint32_t line = rules.class_line[c * rules.n_basis + j];
+            std::array<double, 6> out{};
+            for (const Hop& hop : rules.columns[line]) {
+                const HopEnd end = hop_end(domain, at, hop.R);
+                if (!end.inside()) out[static_cast<std::size_t>(2 * end.axis + end.side)] += hop.p;
+            }
+            double all = 0; // with detailed balance, what comes in through a face goes as what leaves
+            for (std::size_t f = 0; f < 6; ++f) {
+                if (out[f] > 0)
+                    model.exits.push_back(
+                        {static_cast<std::uint32_t>(j), static_cast<std::uint32_t>(f), out[f]});
+                out[f] *= domain.faces[f / 2][f % 2].kind == FaceKind::reservoir
+                              ? domain.faces[f / 2][f % 2].concentration
+                              : 0;
+                all += out[f];
+            }
+            if (all > 0)
+                for (std::size_t f = 0; f < 6; ++f)
+                    model.inflow_of_step.in[f / 2][f % 2] += cells[c] * rules.inflow[line] * (out[f] / all);
+        }
+        model.exit_begin.push_back(model.exits.size());
+    }
+}
+
+template <class T>
+std::shared_ptr<const FieldModel<T>> make_model(const Domain& domain, const HopRules& rules) {
+    if (rules.n_basis != domain.n_basis() ||
+        (rules.cell_class.empty() ? rules.n_classes() != 1
+                                  : rules.cell_class.size() != static_cast<std::size_t>(domain.n_cells())))
+        throw DataError(fmt::format("hop rules of {} sites and {} cells for a domain of {} and {} (they are "
+                                    "of another domain). Make them from this one",
+                                    rules.n_basis, rules.cell_class.size(), domain.n_basis(),
+                                    domain.n_cells()));
+    auto model = std::make_shared<FieldModel<T>>();
+    model->domain = domain;
+    make_terms(*model, rules, layout_of<T>(domain));
+    make_runs(*model, rules);
+    make_exchange(*model, rules);
+    return model;
+}
+
+Domain domain_of(const Lattice& lattice) {
+    Domain domain;
+    domain.cells = lattice.cells;
+    domain.materials = {{"", *lattice.kernel, 1}};
+    domain.regions = {{"", 0}};
+    return domain;
+}
+
+/// Columns and rows as the kernel has them, also where its stationary distribution is unknown or zero.
+HopRules rules_of(const Kernel& kernel) {
+    HopRules rules;
+    const std::size_t n = kernel.n_sites();
+    rules.n_basis = n;
+    rules.class_cell = {0};
+    std::vector<std::vector<Hop>> rows(n);
+    for (std::size_t j = 0; j < n; ++j) {
+        rules.class_line.push_back(static_cast<std::uint32_t>(j));
         for (const KernelEntry& e : kernel.from(j)) {
-            const auto from = [&](int axis) { return wrapped(-e.R[axis], lattice.cells[axis]); };
-            rows[static_cast<std::size_t>(e.to)][{from(2), from(1), j, from(0)}] += e.p;
+            rules.columns.hops.push_back({e.to, e.R, e.p});
+            rows[static_cast<std::size_t>(e.to)].push_back({static_cast<std::int32_t>(j), -e.R, e.p});
         }
-    std::map<std::pair<int, int>, std::size_t> neighbours;
+        rules.columns.begin.push_back(rules.columns.hops.size());
+    }
     for (const auto& row : rows) {
-        for (const auto& [key, p] : row) {
-            const auto [z, y, j, x] = key;
-            const auto [found, is_new] = neighbours.try_emplace({y, z}, stencil->neighbours.size());
-            if (is_new) stencil->neighbours.push_back({y, z});
-            stencil->terms.push_back({p, static_cast<std::ptrdiff_t>(j * layout.stride) + x, found->second});
-        }
-        stencil->begin.push_back(stencil->terms.size());
+        rules.rows.hops.insert(rules.rows.hops.end(), row.begin(), row.end());
+        rules.rows.begin.push_back(rules.rows.hops.size());
     }
-    return stencil;
-}
-
-/// out[0, width * vectors) = sum over terms of p * source, in the order of the terms.
-template <int width, int vectors>
-[[gnu::always_inline]] inline void sum_terms(const Stencil::Term* term, const Stencil::Term* end,
-                                             const double* const* neighbours, std::size_t x, double* out) {
-    typedef double Vector __attribute__((vector_size(width * sizeof(double)), aligned(8), may_alias));
-    Vector sum[vectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) sum[v] = Vector{};
-    for (; term != end; ++term) {
-        const double* from = neighbours[term->neighbour] + term->shift + x;
-#pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v)
-            sum[v] += term->p * *reinterpret_cast<const Vector*>(from + v * width);
-    }
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) *reinterpret_cast<Vector*>(out + x + v * width) = sum[v];
-}
-
-/// The rest of a row, 8 values at a time.
-template <int width>
-[[gnu::always_inline]] inline void sum_row(const Stencil::Term* begin, const Stencil::Term* end,
-                                           const double* const* neighbours, std::size_t n, double* out) {
-    // As many sums as fit the registers: 8 of 16 or 32.
-    constexpr int most = 8;
-    std::size_t x = 0;
-    for (; x + most * width <= n; x += most * width) sum_terms<width, most>(begin, end, neighbours, x, out);
-    if constexpr (width == 8) {
-        switch ((n - x) / width) {
-        case 7:
-            sum_terms<width, 7>(begin, end, neighbours, x, out);
-            break;
-        case 6:
-            sum_terms<width, 6>(begin, end, neighbours, x, out);
-            break;
-        case 5:
-            sum_terms<width, 5>(begin, end, neighbours, x, out);
-            break;
-        case 4:
-            sum_terms<width, 4>(begin, end, neighbours, x, out);
-            break;
-        case 3:
-            sum_terms<width, 3>(begin, end, neighbours, x, out);
-            break;
-        case 2:
-            sum_terms<width, 2>(begin, end, neighbours, x, out);
-            break;
-        case 1:
-            sum_terms<width, 1>(begin, end, neighbours, x, out);
-            break;
-        default:
-            break;
-        }
-    } else {
-        for (; x < n; x += 8) sum_terms<width, 8 / width>(begin, end, neighbours, x, out);
-    }
-}
-
-/// All sites of one (y, z).
-struct PlaneTask {
-    const Stencil* stencil;
-    const double* const* neighbours; // planes of the sources
-    double* out;
-    std::size_t n_basis, stride, computed;
-};
-
-template <int width>
-[[gnu::always_inline]] inline void sum_plane(const PlaneTask& task) {
-    const Stencil::Term* terms = task.stencil->terms.data();
-    for (std::size_t i = 0; i < task.n_basis; ++i)
-        sum_row<width>(terms + task.stencil->begin[i], terms + task.stencil->begin[i + 1], task.neighbours,
-                       task.computed, task.out + i * task.stride);
-}
-
-using SumPlane = void (*)(const PlaneTask&);
-
-void sum_plane_any(const PlaneTask& task) { sum_plane<2>(task); }
-
-#if defined(__x86_64__)
-[[gnu::target("avx2")]] void sum_plane_avx2(const PlaneTask& task) { sum_plane<4>(task); }
-[[gnu::target("avx512f")]] void sum_plane_avx512(const PlaneTask& task) { sum_plane<8>(task); }
-#endif
-
-SumPlane best_sum_plane() {
-#if defined(__x86_64__)
-    switch (vector_units()) {
-    case VectorUnits::avx512:
-        return sum_plane_avx512;
-    case VectorUnits::avx2:
-        return sum_plane_avx2;
-    case VectorUnits::baseline:
-        break;
-    }
-#endif
-    return sum_plane_any;
-}
-
-/// Continue the values of x in [0, n) periodically over all that a step may read.
-void fill_margin(double* row, std::size_t n, std::size_t margin, std::size_t computed) {
-    for (std::size_t x = n; x < computed + margin; ++x) row[x] = row[x - n];
-    for (std::size_t x = 1; x <= margin; ++x) *(row - x) = *(row - x + n);
-}
-
-/// Values of f(y, z) for all planes, summed in their order.
-template <class T, class F>
-T sum_over_planes(const FieldLayout& layout, T zero, F&& f) {
-    std::vector<T> parts(layout.n_planes(), zero);
-    const auto ny = static_cast<std::size_t>(layout.cells[1]);
-    for_blocks(parts.size(), 8, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t p = begin; p < end; ++p) parts[p] = f(p % ny, p / ny);
-    });
-    for (const T& part : parts) zero += part;
-    return zero;
-}
-
-int signed_cell(std::size_t c, int n) {
-    const int cell = static_cast<int>(c);
-    return 2 * cell > n ? cell - n : cell;
+    rules.inflow.assign(n, 0.0);
+    return rules;
 }
 
 } // namespace
 
-FieldLayout::FieldLayout(const IVec3& cells_, std::size_t n_basis_, std::size_t margin_)
-    : cells(cells_), n_basis(n_basis_), margin(margin_),
-      computed(round_up(static_cast<std::size_t>(cells_[0]), 8)) {
-    stride = round_up(computed + 2 * margin, 8);
-    if (stride / 8 % 2 == 0) stride += 8;
+FieldLayout::FieldLayout(const IVec3& cells_, std::size_t n_basis_, std::size_t margin_, std::size_t per_line,
+                         bool in_runs)
+    : cells(cells_), n_basis(n_basis_), margin(margin_) {
+    const auto n = static_cast<std::size_t>(cells[0]);
+    computed = in_runs ? n - 1 + per_line : round_up(n, per_line);
+    // n + 2: room for the half spectrum of a row, see bloch.hpp
+    stride = round_up(std::max(computed + 2 * margin, n + 2), per_line);
+    if (stride / per_line % 2 == 0) stride += per_line;
 }
 
-Field::Field(const Lattice& lattice)
-    : lattice_(lattice), layout_(lattice.cells, lattice.kernel->n_sites(), margin_of(lattice)),
-      stencil_(make_stencil(lattice, layout_)) {
+double FieldExchange::total_in() const {
+    double sum = 0;
+    for (const auto& axis : in) sum += axis[0] + axis[1];
+    return sum;
+}
+
+double FieldExchange::total_out() const {
+    double sum = 0;
+    for (const auto& axis : out) sum += axis[0] + axis[1];
+    return sum;
+}
+
+FieldExchange& FieldExchange::operator+=(const FieldExchange& other) {
+    for (std::size_t f = 0; f < 6; ++f) {
+        in[f / 2][f % 2] += other.in[f / 2][f % 2];
+        out[f / 2][f % 2] += other.out[f / 2][f % 2];
+    }
+    return *this;
+}
+
+template <class T>
+Field<T>::Field(const Domain& domain, const HopRules& rules)
+    : Field(make_model<T>(domain, rules), field_bytes<T>(domain)) {}
+
+template <class T>
+Field<T>::Field(const Domain& domain) : Field(domain, make_hop_rules(domain)) {}
+
+template <class T>
+Field<T>::Field(const Lattice& lattice) : Field(domain_of(lattice), rules_of(*lattice.kernel)) {}
+
+template <class T>
+Field<T>::Field(std::shared_ptr<const FieldModel<T>> model, double bytes)
+    : model_(std::move(model)), layout_(layout_of<T>(model_->domain)) {
     const double memory =
         static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-    if (field_bytes(lattice) > memory)
+    if (bytes > memory)
         throw DataError(fmt::format(
             "a field of {} sites takes {:.3g} GB (this machine has {:.3g}). Use fewer cells, or walkers",
-            lattice.n_sites(), 1e-9 * field_bytes(lattice), 1e-9 * memory));
-    now_.resize(round_up(layout_.size(), 8) / 8);
+            model_->domain.n_sites(), 1e-9 * bytes, 1e-9 * memory));
+    now_.resize(round_up(layout_.size(), 64 / sizeof(T)) / (64 / sizeof(T)));
     next_.resize(now_.size());
 }
 
-double field_bytes(const Lattice& lattice) {
-    const FieldLayout layout(lattice.cells, lattice.kernel->n_sites(), margin_of(lattice));
-    return 2.0 * static_cast<double>(layout.stride * layout.n_basis) * layout.cells[1] * layout.cells[2] *
-           sizeof(double);
+template <class T>
+double field_bytes(const Domain& domain) {
+    return array_bytes<T>(layout_of<T>(domain)) +
+           (domain.crystal() ? 0 : 4 * static_cast<double>(domain.n_cells()));
 }
 
-std::size_t Field::checked_index(const IVec3& cell, std::size_t site) const {
+double field_bytes(const Lattice& lattice) { return field_bytes<double>(domain_of(lattice)); }
+
+template <class T>
+const Domain& Field<T>::domain() const {
+    return model_->domain;
+}
+
+template <class T>
+std::size_t Field<T>::checked_index(const IVec3& cell, std::size_t site) const {
     if ((cell.array() < 0).any() || (cell.array() >= layout_.cells.array()).any() || site >= layout_.n_basis)
         throw DataError(
-            fmt::format("site {} of cell ({}, {}, {}) (the lattice has {} sites in {} x {} x {} cells). "
+            fmt::format("site {} of cell ({}, {}, {}) (the domain has {} sites in {} x {} x {} cells). "
                         "Count from 0",
                         site, cell[0], cell[1], cell[2], layout_.n_basis, layout_.cells[0], layout_.cells[1],
                         layout_.cells[2]));
     return layout_.index(cell, site);
 }
 
-double Field::at(const IVec3& cell, std::size_t site) const { return data()[checked_index(cell, site)]; }
-
-void Field::set(const IVec3& cell, std::size_t site, double value) {
-    const std::size_t x0 = checked_index({0, cell[1], cell[2]}, site);
-    double* row = now_.data()->values + x0;
-    row[checked_index(cell, site) - x0] = value;
-    fill_margin(row, static_cast<std::size_t>(layout_.cells[0]), layout_.margin, layout_.computed);
+template <class T>
+T Field<T>::at(const IVec3& cell, std::size_t site) const {
+    return data()[checked_index(cell, site)];
 }
 
-void advance(Field& field, std::uint64_t n_steps) {
+template <class T>
+void Field<T>::set(const IVec3& cell, std::size_t site, T value) {
+    const std::size_t x0 = checked_index({0, cell[1], cell[2]}, site);
+    T* row = now_.data()->values + x0;
+    row[checked_index(cell, site) - x0] = value;
+    fill_margin(row, layout_, domain().periodic(0));
+}
+
+template <class T>
+void Field<T>::set_row(std::size_t y, std::size_t z, std::size_t site, std::span<const T> values) {
+    const std::size_t x0 = checked_index({0, static_cast<int>(y), static_cast<int>(z)}, site);
+    if (values.size() != static_cast<std::size_t>(layout_.cells[0]))
+        throw DataError(fmt::format("a row of {} values (the domain has {} cells along a_1). Give one each",
+                                    values.size(), layout_.cells[0]));
+    T* row = now_.data()->values + x0;
+    std::copy(values.begin(), values.end(), row);
+    fill_margin(row, layout_, domain().periodic(0));
+}
+
+template <class T>
+FieldExchange advance(Field<T>& field, std::uint64_t n_steps) {
     const FieldLayout& layout = field.layout_;
-    const Stencil& stencil = *field.stencil_;
-    const auto nx = static_cast<std::size_t>(layout.cells[0]), ny = static_cast<std::size_t>(layout.cells[1]),
-               nz = static_cast<std::size_t>(layout.cells[2]);
-    const SumPlane sum = best_sum_plane();
+    const FieldModel<T>& model = *field.model_;
+    const bool periodic_x = model.domain.periodic(0), leaks = !model.exits.empty();
+    const auto ny = static_cast<std::size_t>(layout.cells[1]), nz = static_cast<std::size_t>(layout.cells[2]);
     // Enough work to be worth a thread's trip, and enough blocks for all of them.
     const std::size_t block = std::max<std::size_t>(1, 16'384 / (layout.n_basis * layout.computed));
+    std::vector<std::array<double, 6>> left(leaks ? layout.n_planes() : 0);
+    FieldExchange exchange;
     for (std::uint64_t step = 0; step < n_steps; ++step) {
-        const double* now = field.now_.data()->values;
-        double* next = field.next_.data()->values;
+        const T* now = field.now_.data()->values;
+        T* next = field.next_.data()->values;
         for_blocks(layout.n_planes(), block, [&](std::size_t begin, std::size_t end) {
-            std::vector<const double*> neighbours(stencil.neighbours.size());
+            const FlushDenormals flush;
+            std::vector<const T*> neighbours(model.neighbours.size());
             for (std::size_t p = begin; p < end; ++p) {
                 const std::size_t y = p % ny, z = p / ny;
                 for (std::size_t k = 0; k < neighbours.size(); ++k) {
-                    const auto [dy, dz] = stencil.neighbours[k]; // |dy| <= ny / 2
+                    const auto [dy, dz] = model.neighbours[k]; // |dy| < ny
                     const auto moved = [](std::size_t c, int d, std::size_t n) {
                         return (c + n + static_cast<std::size_t>(d + static_cast<int>(n))) % n;
                     };
                     neighbours[k] = now + layout.plane(moved(y, dy, ny), moved(z, dz, nz));
                 }
-                double* out = next + layout.plane(y, z);
-                sum({&stencil, neighbours.data(), out, layout.n_basis, layout.stride, layout.computed});
+                const T* here = now + layout.plane(y, z);
+                T* out = next + layout.plane(y, z);
+                RowsTask<T> task{model.terms.data(),
+                                 model.begin.data(),
+                                 model.inflow.data(),
+                                 nullptr,
+                                 neighbours.data(),
+                                 out,
+                                 layout.n_basis,
+                                 layout.stride,
+                                 0,
+                                 0};
+                if (leaks) left[p] = {};
+                const std::size_t list = model.run_list.empty() ? 0 : model.run_list[p];
+                for (std::size_t r = model.run_begin[list]; r < model.run_begin[list + 1]; ++r) {
+                    const auto [run_end, cell_class] = model.runs[r];
+                    task.lines = model.class_line.data() + cell_class * layout.n_basis;
+                    task.first = task.last;
+                    task.last = run_end;
+                    sum_rows(task); // from low to high x: a run overwrites what the last one wrote too much
+                    for (std::size_t e = model.exit_begin[cell_class]; e < model.exit_begin[cell_class + 1];
+                         ++e) {
+                        const auto& exit = model.exits[e];
+                        const T* row = here + exit.site * layout.stride;
+                        double sum = 0;
+                        for (std::size_t x = task.first; x < task.last; ++x)
+                            sum += static_cast<double>(row[x]);
+                        left[p][exit.face] += exit.p * sum;
+                    }
+                }
                 for (std::size_t i = 0; i < layout.n_basis; ++i)
-                    fill_margin(out + i * layout.stride, nx, layout.margin, layout.computed);
+                    fill_margin(out + i * layout.stride, layout, periodic_x);
             }
         });
         field.now_.swap(field.next_);
+        exchange += model.inflow_of_step;
+        for (const auto& plane : left)
+            for (std::size_t f = 0; f < 6; ++f) exchange.out[f / 2][f % 2] += plane[f];
     }
+    return exchange;
 }
 
-double total(const Field& field) {
-    const FieldLayout& layout = field.layout();
-    return sum_over_planes(layout, 0.0, [&](std::size_t y, std::size_t z) {
-        double sum = 0;
-        for (std::size_t i = 0; i < layout.n_basis; ++i) {
-            const double* row = field.data() + layout.plane(y, z) + i * layout.stride;
-            for (int x = 0; x < layout.cells[0]; ++x) sum += row[x];
-        }
-        return sum;
-    });
-}
-
-std::complex<double> fourier_mode(const Field& field, const Vec3& kappa) {
-    const FieldLayout& layout = field.layout();
-    const SiteBasis& basis = field.lattice().kernel->basis;
-    const auto phase = [](double turns) {
-        return std::polar(1.0, -2 * std::numbers::pi * (turns - std::round(turns)));
-    };
-    std::vector<std::complex<double>> along_x(static_cast<std::size_t>(layout.cells[0])),
-        of_site(layout.n_basis);
-    for (std::size_t x = 0; x < along_x.size(); ++x) along_x[x] = phase(kappa[0] * static_cast<double>(x));
-    for (std::size_t i = 0; i < of_site.size(); ++i)
-        of_site[i] = phase(kappa.dot(basis.cell.to_fractional(basis.positions[i])));
-    return sum_over_planes(layout, std::complex<double>(0), [&](std::size_t y, std::size_t z) {
-        std::complex<double> sum = 0;
-        for (std::size_t i = 0; i < layout.n_basis; ++i) {
-            const double* row = field.data() + layout.plane(y, z) + i * layout.stride;
-            std::complex<double> of_row = 0;
-            for (std::size_t x = 0; x < along_x.size(); ++x) of_row += row[x] * along_x[x];
-            sum += of_row * of_site[i];
-        }
-        return sum * phase(kappa[1] * static_cast<double>(y)) * phase(kappa[2] * static_cast<double>(z));
-    });
-}
-
-FieldMoments field_moments(const Field& field) {
-    const FieldLayout& layout = field.layout();
-    const SiteBasis& basis = field.lattice().kernel->basis;
-    IVec3 reach = IVec3::Zero();
-    for (const KernelEntry& e : field.lattice().kernel->entries) reach = reach.cwiseMax(e.R.cwiseAbs());
-    // Cells run from -(n - 1) / 2 to n / 2.
-    const auto at_edge = [&](int c, int axis) {
-        const int n = layout.cells[axis];
-        return c + reach[axis] > n / 2 || c - reach[axis] < -((n - 1) / 2);
-    };
-    struct Sums {
-        FieldMoments m;
-        Sums& operator+=(const Sums& other) {
-            m.mass += other.m.mass;
-            m.first += other.m.first;
-            m.second += other.m.second;
-            m.edge += other.m.edge;
-            return *this;
-        }
-    };
-    return sum_over_planes(
-               layout, Sums{},
-               [&](std::size_t yy, std::size_t zz) {
-                   Sums sums;
-                   const int y = signed_cell(yy, layout.cells[1]), z = signed_cell(zz, layout.cells[2]);
-                   const bool plane_at_edge = at_edge(y, 1) || at_edge(z, 2);
-                   const Vec3 a = basis.cell.vectors().row(0);
-                   for (std::size_t i = 0; i < layout.n_basis; ++i) {
-                       const double* row = field.data() + layout.plane(yy, zz) + i * layout.stride;
-                       double s0 = 0, s1 = 0, s2 = 0;
-                       for (int xx = 0; xx < layout.cells[0]; ++xx) {
-                           const int x = signed_cell(static_cast<std::size_t>(xx), layout.cells[0]);
-                           s0 += row[xx];
-                           s1 += row[xx] * x;
-                           s2 += row[xx] * x * x;
-                           if (plane_at_edge || at_edge(x, 0)) sums.m.edge += std::abs(row[xx]);
-                       }
-                       const Vec3 r = basis.cell.to_cartesian(Vec3(0, y, z)) + basis.positions[i]; // r + x a
-                       sums.m.mass += s0;
-                       sums.m.first += s0 * r + s1 * a;
-                       sums.m.second += s0 * r * r.transpose() +
-                                        s1 * (r * a.transpose() + a * r.transpose()) + s2 * a * a.transpose();
-                   }
-                   return sums;
-               })
-        .m;
-}
+template class Field<double>;
+template class Field<float>;
+template double field_bytes<double>(const Domain&);
+template double field_bytes<float>(const Domain&);
+template FieldExchange advance(Field<double>&, std::uint64_t);
+template FieldExchange advance(Field<float>&, std::uint64_t);
 
 } // namespace mesolith
