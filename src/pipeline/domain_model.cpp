@@ -295,13 +295,16 @@ std::string describe(const DomainModel& model) {
                            s.source, s.diffusivity(0, 0), s.diffusivity(1, 1), s.diffusivity(2, 2),
                            d.materials[k].weight);
     }
-    const std::size_t shown = std::min<std::size_t>(d.regions.size(), 12);
-    for (std::size_t r = 0; r < shown && d.regions.size() > 1; ++r)
+    std::size_t shown = 0;
+    for (std::size_t r = 0; r < d.regions.size() && d.regions.size() > 1; ++r) {
+        if (model.region_cells[r] == 0) continue; // covered by others
+        if (++shown > 12) continue;
         out +=
             fmt::format("region   {}: {}, {:.2f} % of the cells\n", d.regions[r].name,
                         d.materials[d.regions[r].material].name,
                         100 * static_cast<double>(model.region_cells[r]) / static_cast<double>(d.n_cells()));
-    if (d.regions.size() > shown) out += fmt::format("region   ... and {} more\n", d.regions.size() - shown);
+    }
+    if (shown > 12) out += fmt::format("region   ... and {} more\n", shown - 12);
     static const char* const axes[] = {"a", "b", "c"};
     for (std::size_t axis = 0; axis < 3; ++axis)
         if (d.faces[axis][0].kind != FaceKind::periodic)

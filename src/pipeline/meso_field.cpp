@@ -360,7 +360,7 @@ FieldRun follow(const Config& config, const DomainModel& model, const std::vecto
             "meso.field.engine: expected \"stencil\" or \"auto\" for a domain with walls or regions, got "
             "\"bloch\" (its waves need a periodic crystal)");
     const bool bloch = choice.engine == FieldEngine::bloch;
-    spdlog::info("meso: field by {} in {} ({})", bloch ? "Bloch waves" : "stencil",
+    spdlog::info("meso: field by {} in {}: {}", bloch ? "Bloch waves" : "stencil",
                  sizeof(T) == 4 ? "float" : "double", choice.reason);
     Follower<T> follower(config, model, steps, is_main);
     FieldRun run = bloch ? follower.by_bloch() : follower.by_stencil(checkpointing);

@@ -108,18 +108,15 @@ void write_solve(Hdf5Group& g, const SolveReport& solve) {
     g.set_attribute("residual", solve.residual);
 }
 
-void write_bounds(Hdf5Group& g, const DomainModel& model);
-
 } // namespace
 
-void write(Hdf5Group& root, const SteadyRun& run, const DomainModel& model) {
+void write(Hdf5Group& root, const SteadyRun& run, [[maybe_unused]] const DomainModel& model) {
     Hdf5Group g = root.create_group("steady");
     g.set_attribute("seconds", run.seconds);
     g.set_attribute("left_out", run.left_out);
     const Hdf5Shape tensor{3, 3};
     if (run.diffusivity)
         g.write("D", flat(*run.diffusivity), tensor, about("angstrom^2/ps", "exact D of the domain"));
-    write_bounds(g, model);
     if (run.homogenised) {
         const HomogenisedTransport& h = *run.homogenised;
         Hdf5Group e = g.create_group("homogenised");

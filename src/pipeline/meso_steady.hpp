@@ -2,7 +2,6 @@
 // Exact answers of the mesoscale stage.
 #include <optional>
 
-#include "mesolith/meso/bounds.hpp"
 #include "mesolith/meso/steady.hpp"
 #include "mesolith/pipeline/domain_model.hpp"
 

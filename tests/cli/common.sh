@@ -25,6 +25,10 @@ expect() {
   fi
 }
 
+# The Python that has h5py: that of the system, where Debian puts it.
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+
 finish() {
   [ $failures -eq 0 ] && echo "all as expected"
   exit $((failures > 0))

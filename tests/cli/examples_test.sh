@@ -4,7 +4,7 @@
 small="--set report.enabled=false"
 
 # number JSON KEY: its value.
-number() { python3 -c 'import json, sys; print(next(r["value"] for r in json.load(open(sys.argv[1]))["results"] if r["key"] == sys.argv[2]))' "$1" "$2"; }
+number() { $python -c 'import json, sys; print(next(r["value"] for r in json.load(open(sys.argv[1]))["results"] if r["key"] == sys.argv[2]))' "$1" "$2"; }
 close() { # close A B RELATIVE WHAT
   awk -v a="$1" -v b="$2" -v r="$3" 'BEGIN { d = a - b; if (d < 0) d = -d; m = b < 0 ? -b : b; exit !(d <= r * m) }' || fail "$4: $1 and $2"
 }
@@ -18,7 +18,7 @@ for f in meso.h5 walkers.h5md walkers.lammpstrj fields/field.pvd fields/field_00
 lithiation="--set meso.size=[20,10,10] --set meso.region.0.n_grains=10 --set meso.total_time_ps=2e6"
 expect 0 'reservoir and reflecting' run "$source_folder/inputs/anode_lithiation.toml" $small --set 'run.output="anode"' $lithiation
 expect 0 'reservoir' check "$source_folder/inputs/anode_lithiation.toml" $lithiation
-python3 - <<'PY' || fail "anode: walkers and field have different fronts"
+$python - <<'PY' || fail "anode: walkers and field have different fronts"
 import h5py, numpy as np
 with h5py.File("anode/meso.h5") as file:
     walkers, field = file["walkers/outputs/profile"][-1].astype(float), file["field/profile"][-1]

@@ -41,7 +41,7 @@ a, b = (numbers(f"{folder}/meso.h5") for folder in sys.argv[1:])
 differ = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
 sys.exit(f"differ: {differ}" if differ or not a else 0)
 PY
-same() { /usr/bin/env python3 same.py "$1" "$2" || fail "$1 and $2 differ"; }
+same() { $python same.py "$1" "$2" || fail "$1 and $2 differ"; }
 
 seconds() { date +%s.%N; }
 RANDOM=20
