@@ -297,6 +297,15 @@ void Hdf5Object::set_attribute(const std::string& name, const std::vector<std::s
                 fmt::format("write attribute '{}' of '{}'", name, path_));
 }
 
+void Hdf5Object::set_fixed_attribute(const std::string& name, const std::string& value) {
+    const Hdf5Handle type = type_handle(H5Tcopy(H5T_C_S1));
+    H5Tset_size(type.get(), std::max<std::size_t>(value.size(), 1));
+    H5Tset_strpad(type.get(), H5T_STR_NULLPAD);
+    const Hdf5Handle attribute = new_attribute(handle_.get(), *file_, path_, name, type.get(), {});
+    check_write(H5Awrite(attribute.get(), type.get(), value.c_str()), *file_,
+                fmt::format("write attribute '{}' of '{}'", name, path_));
+}
+
 void Hdf5Object::write_attribute(const std::string& name, Hdf5Type type, const void* data,
                                  const Hdf5Shape& shape) {
     const Hdf5Handle attribute = new_attribute(handle_.get(), *file_, path_, name, native(type), shape);
@@ -496,6 +505,10 @@ void Hdf5Dataset::append_block(Hdf5Type type, const void* data, std::uint64_t si
     const Hdf5Handle memory = make_space({size_in});
     check_write(H5Dwrite(handle_.get(), native(type), memory.get(), space.get(), H5P_DEFAULT, data), *file_,
                 doing);
+}
+
+void Hdf5Dataset::flush() {
+    check_write(H5Dflush(handle_.get()), *file_, fmt::format("write dataset '{}'", path_));
 }
 
 void Hdf5Dataset::truncate_rows(std::uint64_t n) {
@@ -762,9 +775,11 @@ Eigen::MatrixXd Hdf5Group::read_matrix(const std::string& path) const {
 
 namespace {
 
-Hdf5Handle create_handle(const std::string& target, const std::string& path) {
+Hdf5Handle create_handle(const std::string& target, const std::string& path, bool appendable) {
     silence();
     const Hdf5Handle access = access_list();
+    // Only the newer layout can be made safe against a kill.
+    if (appendable) H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110);
     const hid_t id = H5Fcreate(target.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get());
     if (id < 0) {
         const std::string reason = why();
@@ -773,7 +788,10 @@ Hdf5Handle create_handle(const std::string& target, const std::string& path) {
     return {id, H5Fclose};
 }
 
-Hdf5Handle open_handle(const std::string& path, bool writing) {
+enum class Access { read, modify, append };
+
+Hdf5Handle open_handle(const std::string& path, Access how) {
+    const bool writing = how != Access::read;
     silence();
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0)
@@ -788,7 +806,27 @@ Hdf5Handle open_handle(const std::string& path, bool writing) {
     if (!is_hdf5_file(path))
         fail(path, "not an HDF5 file", "it does not begin like one", "Check the path and the format");
     const Hdf5Handle access = access_list();
-    const hid_t id = H5Fopen(path.c_str(), writing ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access.get());
+    hid_t id = -1;
+    if (how == Access::append) {
+        // A killed writer left its mark in the file; h5clear removes it by this property, too.
+        const hbool_t clear = true;
+        H5Pset(access.get(), "clear_status_flags", &clear);
+        H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110);
+        id = H5Fopen(path.c_str(), H5F_ACC_RDWR | H5F_ACC_SWMR_WRITE, access.get());
+    } else if (how == Access::modify) {
+        id = H5Fopen(path.c_str(), H5F_ACC_RDWR, access.get());
+    } else {
+        id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get());
+        if (id < 0) { // perhaps a writer is at work, or was killed
+            const Reason reason = take_reason();
+            id = H5Fopen(path.c_str(), H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, access.get());
+            if (id < 0) {
+                H5Eclear2(H5E_DEFAULT);
+                fail(path, "not a complete HDF5 file", reason.system.empty() ? reason.text : reason.system,
+                     "Write or copy it again");
+            }
+        }
+    }
     if (id < 0) {
         const std::string reason = why();
         fail(path, "not a complete HDF5 file", reason, "Write or copy it again");
@@ -808,21 +846,29 @@ Hdf5File::Hdf5File(Hdf5Handle file, const std::string& path, std::string part, b
 }
 
 Hdf5File Hdf5File::create(const std::string& path) {
-    std::string part = path + ".part";
-    Hdf5Handle file = create_handle(part, path);
-    return Hdf5File(std::move(file), path, std::move(part), true);
+    const std::string part = path + ".part";
+    return Hdf5File(create_handle(part, path, false), path, part, true);
+}
+
+Hdf5File Hdf5File::create_appendable_file(const std::string& path) {
+    const std::string part = path + ".part";
+    return Hdf5File(create_handle(part, path, true), path, part, true);
+}
+
+Hdf5File Hdf5File::append_to(const std::string& path) {
+    return Hdf5File(open_handle(path, Access::append), path, {}, true);
 }
 
 Hdf5File Hdf5File::create_in_place(const std::string& path) {
-    return Hdf5File(create_handle(path, path), path, {}, true);
+    return Hdf5File(create_handle(path, path, true), path, {}, true);
 }
 
 Hdf5File Hdf5File::open(const std::string& path) {
-    return Hdf5File(open_handle(path, false), path, {}, false);
+    return Hdf5File(open_handle(path, Access::read), path, {}, false);
 }
 
 Hdf5File Hdf5File::modify(const std::string& path) {
-    return Hdf5File(open_handle(path, true), path, {}, true);
+    return Hdf5File(open_handle(path, Access::modify), path, {}, true);
 }
 
 Hdf5File::~Hdf5File() {
@@ -847,6 +893,11 @@ void Hdf5File::flush() {
     silence();
     if (!file_->failure.empty()) fail(final_path_, "cannot be written", file_->failure, write_advice);
     check_write(H5Fflush(file_handle_.get(), H5F_SCOPE_GLOBAL), *file_, "write the file");
+}
+
+void Hdf5File::only_append() {
+    flush();
+    check_write(H5Fstart_swmr_write(file_handle_.get()), *file_, "go on appending");
 }
 
 void Hdf5File::commit() {

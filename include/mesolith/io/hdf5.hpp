@@ -88,6 +88,8 @@ public:
         set_attribute(name, std::string(value));
     }
     void set_attribute(const std::string& name, const std::vector<std::string>& values);
+    /// ASCII text of fixed length, as some readers demand it.
+    void set_fixed_attribute(const std::string& name, const std::string& value);
     template <Hdf5Number T>
     void set_attribute(const std::string& name, T value) {
         write_attribute(name, hdf5_type<T>(), &value, {});
@@ -177,6 +179,7 @@ public:
         append_block(hdf5_type<T>(), values.data(), values.size());
     }
     void truncate_rows(std::uint64_t n); ///< keep the first n rows
+    void flush();                        ///< this dataset alone: to have it on the disk before others
 
 private:
     friend class Hdf5Group;
@@ -274,17 +277,28 @@ public:
     static Hdf5File create(const std::string& path);
     /// A new file written under its own name, for long runs that are watched or continued; flush() often.
     static Hdf5File create_in_place(const std::string& path);
+    /// As create(), for append_to() later: HDF5 of 2016 or newer is needed to read it, as for
+    /// create_in_place.
+    static Hdf5File create_appendable_file(const std::string& path);
     /// Read only. @throws InputError when there is no such file, FileError when it is no HDF5 file or cut
     /// short
     static Hdf5File open(const std::string& path);
     /// Read and write in place.
     static Hdf5File modify(const std::string& path);
+    /// Read, and append rows as after only_append(). Takes a file whose writer was killed.
+    /// @throws FileError also when the file was not begun by create_in_place or create_appendable_file
+    static Hdf5File append_to(const std::string& path);
 
     ~Hdf5File();
     Hdf5File(Hdf5File&&) noexcept = default;
     Hdf5File& operator=(Hdf5File&&) = delete;
 
     void flush(); ///< what was written so far reaches the disk
+    /// For create_in_place, when all groups, datasets and attributes are there: from here on rows are only
+    /// appended, in an order in which the file stays readable whenever the process is killed (HDF5's single
+    /// writer, multiple readers). Until it is closed in order other programs have to open it as such (h5py:
+    /// swmr=True); open() and append_to() do so by themselves.
+    void only_append();
     /// Close the file, check that all of it was written, and publish a file of create(). Objects of the file
     /// are dead then.
     void commit();
