@@ -5,7 +5,7 @@
 
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/units.hpp"
-#include "mesolith/meso/field.hpp"
+#include "mesolith/meso/bloch.hpp"
 #include "mesolith/meso/steady.hpp"
 #include "mesolith/meso/walkers.hpp"
 
@@ -49,8 +49,16 @@ MesoCost estimate_cost(const Config& config, const DomainModel& model) {
     }
     if (m.field) {
         const bool single = m.field->precision == PrecisionOption::single_precision;
-        peak = std::max(peak, single ? field_bytes<float>(domain) : field_bytes<double>(domain));
-        cost.seconds += cost.sites * steps * entries * (single ? 0.15e-9 : 0.3e-9);
+        std::vector<std::int64_t> later = output_steps(m, domain.lag_time());
+        const FieldEngineChoice choice = choose_field_engine(
+            domain, later, single ? FieldPrecision::single_precision : FieldPrecision::double_precision);
+        const bool bloch =
+            m.field->engine == FieldEngineOption::bloch ||
+            (m.field->engine == FieldEngineOption::automatic && choice.engine == FieldEngine::bloch);
+        const std::size_t n = later.size();
+        peak = std::max(peak, bloch ? (single ? leap_bytes<float>(domain, n) : leap_bytes<double>(domain, n))
+                                    : (single ? field_bytes<float>(domain) : field_bytes<double>(domain)));
+        cost.seconds += bloch ? choice.bloch_seconds : choice.stencil_seconds;
     }
     const bool solves = !domain.crystal() && domain.n_sites() <= m.steady.max_sites;
     if (solves) {

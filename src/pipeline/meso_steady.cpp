@@ -2,10 +2,12 @@
 
 #include <chrono>
 
+#include <Eigen/Eigenvalues>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "mesolith/core/interrupt.hpp"
+#include "mesolith/meso/bounds.hpp"
 #include "mesolith/msm/transport.hpp"
 
 #include "stage.hpp"
@@ -108,12 +110,77 @@ void write_solve(Hdf5Group& g, const SolveReport& solve) {
     g.set_attribute("residual", solve.residual);
 }
 
+bool is_isotropic(const Mat3& D) {
+    return (D - D.trace() / 3 * Mat3::Identity()).cwiseAbs().maxCoeff() <= 1e-6 * D.trace();
+}
+
+/// One crystal in several orientations: its tensor, when all materials in use have the same principal values
+/// and weight.
+std::optional<Mat3> single_crystal(const DomainModel& model, const std::vector<std::size_t>& used) {
+    const auto principal = [&](std::size_t k) {
+        return Vec3(Eigen::SelfAdjointEigenSolver<Mat3>(model.sources[k].diffusivity, Eigen::EigenvaluesOnly)
+                        .eigenvalues());
+    };
+    const Vec3 first = principal(used.front());
+    for (const std::size_t k : used) {
+        if ((principal(k) - first).cwiseAbs().maxCoeff() > 1e-6 * first.sum()) return std::nullopt;
+        if (model.domain.materials[k].weight != model.domain.materials[used.front()].weight)
+            return std::nullopt;
+    }
+    return model.sources[used.front()].diffusivity;
+}
+
+/// What the parts alone say of the whole. Interfaces with a resistance of their own lie outside of this.
+void write_bounds(Hdf5Group& steady, const DomainModel& model) {
+    const Domain& d = model.domain;
+    if (d.homogeneous() || d.interface_resistance > 0) return;
+    std::vector<double> cells(d.materials.size(), 0.0);
+    for (std::size_t r = 0; r < d.regions.size(); ++r)
+        cells[d.regions[r].material] += static_cast<double>(model.region_cells[r]);
+    std::vector<std::size_t> used;
+    double mean_weight = 0;
+    for (std::size_t k = 0; k < cells.size(); ++k) {
+        if (cells[k] == 0) continue;
+        used.push_back(k);
+        mean_weight += cells[k] / static_cast<double>(d.n_cells()) * d.materials[k].weight;
+    }
+    // Fluxes follow gradients of the activity: w D is what mixes.
+    std::vector<PhaseTensor> tensors;
+    std::vector<Phase> phases;
+    bool isotropic = true;
+    for (const std::size_t k : used) {
+        const Mat3 wD = d.materials[k].weight * model.sources[k].diffusivity;
+        tensors.push_back({cells[k], wD});
+        phases.push_back({cells[k], wD.trace() / 3});
+        isotropic = isotropic && is_isotropic(wD);
+    }
+    Hdf5Group g = steady.create_group("bounds");
+    const TensorBounds wiener = wiener_bounds(tensors);
+    g.set_attribute("wiener_low", Vec3(wiener.lower.diagonal() / mean_weight));
+    g.set_attribute("wiener_high", Vec3(wiener.upper.diagonal() / mean_weight));
+    if (isotropic) {
+        const Bounds hs = hashin_shtrikman_bounds(phases);
+        g.set_attribute("hs_low", hs.lower / mean_weight);
+        g.set_attribute("hs_high", hs.upper / mean_weight);
+        g.set_attribute("self_consistent", self_consistent_diffusivity(phases) / mean_weight);
+    }
+    const std::optional<Mat3> crystal = single_crystal(model, used);
+    if (!crystal || is_isotropic(*crystal)) return;
+    const PolycrystalEstimates p = polycrystal_estimates(*crystal);
+    g.set_attribute("polycrystal_harmonic", p.harmonic);
+    g.set_attribute("polycrystal_hs_low", p.hashin_shtrikman.lower);
+    g.set_attribute("polycrystal_self_consistent", p.self_consistent);
+    g.set_attribute("polycrystal_hs_high", p.hashin_shtrikman.upper);
+    g.set_attribute("polycrystal_arithmetic", p.arithmetic);
+}
+
 } // namespace
 
-void write(Hdf5Group& root, const SteadyRun& run, [[maybe_unused]] const DomainModel& model) {
+void write(Hdf5Group& root, const SteadyRun& run, const DomainModel& model) {
     Hdf5Group g = root.create_group("steady");
     g.set_attribute("seconds", run.seconds);
     g.set_attribute("left_out", run.left_out);
+    write_bounds(g, model);
     const Hdf5Shape tensor{3, 3};
     if (run.diffusivity)
         g.write("D", flat(*run.diffusivity), tensor, about("angstrom^2/ps", "exact D of the domain"));
