@@ -33,10 +33,14 @@ void install_interrupt_handler() {
 
 bool interrupted() { return received_signal.load(std::memory_order_relaxed) != 0; }
 
+const char* interrupted_by() {
+    const int signal_number = received_signal.load(std::memory_order_relaxed);
+    return signal_number == 0 ? "" : signal_number == SIGINT ? "Ctrl-C" : "SIGTERM";
+}
+
 void throw_if_interrupted() {
     if (!interrupted()) return;
-    const bool by_user = received_signal.load() == SIGINT;
-    throw Stopped(std::string("stopped (") + (by_user ? "Ctrl-C" : "SIGTERM") +
+    throw Stopped(std::string("stopped (") + interrupted_by() +
                   "). What was written is complete; run the same command again to go on");
 }
 

@@ -164,37 +164,6 @@ std::shared_ptr<const FieldModel<T>> make_model(const Domain& domain, const HopR
     return model;
 }
 
-Domain domain_of(const Lattice& lattice) {
-    Domain domain;
-    domain.cells = lattice.cells;
-    domain.materials = {{"", *lattice.kernel, 1}};
-    domain.regions = {{"", 0}};
-    return domain;
-}
-
-/// Columns and rows as the kernel has them, also where its stationary distribution is unknown or zero.
-HopRules rules_of(const Kernel& kernel) {
-    HopRules rules;
-    const std::size_t n = kernel.n_sites();
-    rules.n_basis = n;
-    rules.class_cell = {0};
-    std::vector<std::vector<Hop>> rows(n);
-    for (std::size_t j = 0; j < n; ++j) {
-        rules.class_line.push_back(static_cast<std::uint32_t>(j));
-        for (const KernelEntry& e : kernel.from(j)) {
-            rules.columns.hops.push_back({e.to, e.R, e.p});
-            rows[static_cast<std::size_t>(e.to)].push_back({static_cast<std::int32_t>(j), -e.R, e.p});
-        }
-        rules.columns.begin.push_back(rules.columns.hops.size());
-    }
-    for (const auto& row : rows) {
-        rules.rows.hops.insert(rules.rows.hops.end(), row.begin(), row.end());
-        rules.rows.begin.push_back(rules.rows.hops.size());
-    }
-    rules.inflow.assign(n, 0.0);
-    return rules;
-}
-
 } // namespace
 
 FieldLayout::FieldLayout(const IVec3& cells_, std::size_t n_basis_, std::size_t margin_, std::size_t per_line,
@@ -235,9 +204,6 @@ template <class T>
 Field<T>::Field(const Domain& domain) : Field(domain, make_hop_rules(domain)) {}
 
 template <class T>
-Field<T>::Field(const Lattice& lattice) : Field(domain_of(lattice), rules_of(*lattice.kernel)) {}
-
-template <class T>
 Field<T>::Field(std::shared_ptr<const FieldModel<T>> model, double bytes)
     : model_(std::move(model)), layout_(layout_of<T>(model_->domain)) {
     const double memory =
@@ -255,8 +221,6 @@ double field_bytes(const Domain& domain) {
     return array_bytes<T>(layout_of<T>(domain)) +
            (domain.crystal() ? 0 : 4 * static_cast<double>(domain.n_cells()));
 }
-
-double field_bytes(const Lattice& lattice) { return field_bytes<double>(domain_of(lattice)); }
 
 template <class T>
 const Domain& Field<T>::domain() const {

@@ -27,8 +27,9 @@ using Code = std::uint32_t;
 struct Bond {
     std::int32_t to = 0;
     IVec3 R = IVec3::Zero();
-    std::size_t offset = 0;      // index of R
-    std::vector<double> out, in; // w_j M_ij(R), w_i M_ji(-R) per material
+    std::size_t offset = 0;        // index of R
+    std::vector<double> p, p_back; // M_ij(R) and M_ji(-R) per material
+    std::vector<double> out, in;   // the same times the weight of their origin
 };
 
 /// What all cells share.
@@ -101,14 +102,15 @@ Crystal::Crystal(const Domain& d) : domain(d), n_materials(d.materials.size()) {
                     Bond& b = of_site[from][{static_cast<std::int32_t>(to), R}];
                     if (b.out.empty()) {
                         b.to = static_cast<std::int32_t>(to), b.R = R;
-                        b.out.assign(n_materials, 0.0), b.in.assign(n_materials, 0.0);
+                        for (auto* values : {&b.p, &b.p_back, &b.out, &b.in})
+                            values->assign(n_materials, 0.0);
                     }
                     return b;
                 };
-                // Where a site has no weight its probabilities still are its own: see line_of_site.
-                const double g = weight(m, self) * e.p;
-                bond(self, i, e.R).out[m] = g;
-                bond(i, self, -e.R).in[m] = g;
+                Bond& forth = bond(self, i, e.R);
+                forth.p[m] = e.p, forth.out[m] = weight(m, self) * e.p;
+                Bond& back = bond(i, self, -e.R);
+                back.p_back[m] = e.p, back.in[m] = weight(m, self) * e.p;
             }
     }
     std::map<std::array<int, 3>, std::size_t> known;
@@ -226,28 +228,26 @@ Line line_of_site(const Crystal& crystal, std::size_t j, const std::vector<Code>
     double leaves = 0;
     for (const Bond& b : crystal.bonds[j]) {
         const Code code = codes[1 + b.offset];
-        double out = 0, in = 0;
-        double w_there = 0;
+        double p = b.p[a], p_back = b.p_back[a]; // among cells of one kind the kernel itself
         if (crystal.is_out(code)) {
             const Face& face = crystal.face(code);
             if (face.kind == FaceKind::reflecting) continue;
-            out = b.out[a];
             // Outside of a reservoir the material goes on, filled to its concentration.
             if (face.kind == FaceKind::reservoir) line.inflow += face.concentration * b.in[a];
-        } else {
-            const bool crosses = code >= crystal.n_materials;
-            const std::size_t c = crosses ? code - crystal.n_materials : code;
-            const double share = crosses ? crystal.resisted(a, c, b.R) : 1;
-            out = share * std::min(b.out[a], b.out[c]);
-            in = share * std::min(b.in[a], b.in[c]);
-            w_there = crystal.weight(c, static_cast<std::size_t>(b.to));
+            p_back = 0;
+        } else if (code != crystal.same(a)) {
+            const bool resists = code >= crystal.n_materials;
+            const std::size_t c = resists ? code - crystal.n_materials : code;
+            const double share = resists ? crystal.resisted(a, c, b.R) : 1;
+            const double there = crystal.weight(c, static_cast<std::size_t>(b.to));
+            p = w > 0 ? share * std::min(b.out[a], b.out[c]) / w : 0;
+            p_back = there > 0 ? share * std::min(b.in[a], b.in[c]) / there : 0;
         }
-        if (out > 0) {
-            const double p = out / w;
+        if (p > 0) {
             line.column.push_back({b.to, b.R, p});
             leaves += p;
         }
-        if (in > 0 && w_there > 0) line.row.push_back({b.to, b.R, in / w_there});
+        if (p_back > 0) line.row.push_back({b.to, b.R, p_back});
     }
     const auto self = static_cast<std::int32_t>(j);
     const auto before = [](const Hop& x, const Hop& y) {

@@ -26,16 +26,4 @@ IVec3 lattice_cells(const Vec3& size, LengthUnit unit, const Cell& cell) {
     return cells;
 }
 
-Lattice tile(const Kernel& kernel, const IVec3& cells) {
-    check_kernel(kernel);
-    if ((cells.array() < 1).any())
-        throw DataError(
-            fmt::format("lattice of {} x {} x {} cells (each must be at least 1). Give a larger size",
-                        cells[0], cells[1], cells[2]));
-    const double sites = cells.cast<double>().prod() * static_cast<double>(kernel.n_sites());
-    if (!(sites < 0x1p62))
-        throw DataError(fmt::format("lattice of {:.3g} sites (beyond 2^62). Give a smaller size", sites));
-    return {std::make_shared<const Kernel>(kernel), cells};
-}
-
 } // namespace mesolith

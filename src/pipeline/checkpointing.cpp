@@ -20,7 +20,7 @@ double seconds_since(Clock::time_point start) {
 } // namespace
 
 std::string RunControl::reason_to_stop() const {
-    if (interrupted()) return "Ctrl-C or SIGTERM";
+    if (interrupted()) return interrupted_by();
     if (max_hours > 0 && seconds_since(start) > 3600 * max_hours) return "--max-hours";
     return "";
 }

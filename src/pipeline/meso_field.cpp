@@ -325,7 +325,8 @@ void add_exact(FieldRun& run, const DomainModel& model, int axis) {
     for (std::size_t k = 0; k < run.steps.size(); ++k) {
         const Mat3 along = normals.transpose() * msd[k] * normals;
         run.exact_spread.push_back(run.spread.front() + Mat3(along.diagonal().asDiagonal()));
-        const double sigma = std::sqrt(along(axis, axis)) / width; // in layers
+        // In layers; what taking shares of whole layers adds to the variance is taken off before.
+        const double sigma = std::sqrt(std::max(along(axis, axis) / (width * width) - 1.0 / 12, 0.0));
         std::vector<double> spread(n, 0.0);
         const auto reach = static_cast<std::int64_t>(std::ceil(8 * sigma)) + 1;
         for (std::int64_t d = -reach; d <= reach; ++d) { // shares of whole layers, wrapped

@@ -98,7 +98,7 @@ TEST_CASE("a step is the sum over all hops, also where they wrap around a small 
          {IVec3(3, 2, 4), IVec3(1, 1, 1), IVec3(2, 1, 3), IVec3(9, 4, 5), IVec3(17, 3, 2)})
         for (const Kernel& kernel :
              {test::random_nonreversible(5, 1), test::fcc(), far_hops(), test::alternating_chain()}) {
-            Field<> field = randomised(Field<>(tile(kernel, cells)), 4);
+            Field<> field = randomised(Field<>(crystal_domain(kernel, cells)), 4);
             Field<> expected = field;
             for (int step = 0; step < 3; ++step) expected = brute_force_step(expected);
             advance(field, 3);
@@ -110,7 +110,7 @@ TEST_CASE("a step is the sum over all hops, also where they wrap around a small 
 TEST_CASE("rows of every length are computed to their end", "[meso][field]") {
     const Kernel kernel = test::random_reversible(2, 5);
     for (int nx = 1; nx <= 140; nx += nx < 70 ? 1 : 7) {
-        Field<> field = randomised(Field<>(tile(kernel, {nx, 2, 1})), 8);
+        Field<> field = randomised(Field<>(crystal_domain(kernel, {nx, 2, 1})), 8);
         const Field<> expected = brute_force_step(field);
         advance(field, 1);
         INFO(nx);
@@ -119,7 +119,7 @@ TEST_CASE("rows of every length are computed to their end", "[meso][field]") {
 }
 
 TEST_CASE("the sum over all sites is kept to 1e-13 per step", "[meso][field]") {
-    Field<> field = randomised(Field<>(tile(test::random_nonreversible(7, 2), {12, 10, 9})), 3);
+    Field<> field = randomised(Field<>(crystal_domain(test::random_nonreversible(7, 2), {12, 10, 9})), 3);
     for (int step = 0; step < 20; ++step) {
         const double before = total(field);
         advance(field, 1);
@@ -129,7 +129,7 @@ TEST_CASE("the sum over all sites is kept to 1e-13 per step", "[meso][field]") {
 
 TEST_CASE("the stationary distribution is a fixed point", "[meso][field]") {
     for (const Kernel& kernel : {test::random_reversible(6, 1), test::random_nonreversible(6, 2)}) {
-        Field<> field(tile(kernel, {5, 6, 7}));
+        Field<> field(crystal_domain(kernel, {5, 6, 7}));
         for_each_cell({5, 6, 7}, [&](const IVec3& cell) {
             for (std::size_t i = 0; i < 6; ++i) field.set(cell, i, kernel.stationary[i]);
         });
@@ -171,7 +171,7 @@ TEST_CASE("the Fourier transform of the field is the power of the Bloch matrix",
           "[meso][field][scattering]") {
     const IVec3 cells(5, 3, 4);
     for (const Kernel& kernel : {test::random_reversible(4, 7), test::random_nonreversible(4, 8)}) {
-        const Lattice lattice = tile(kernel, cells);
+        const Domain lattice = crystal_domain(kernel, cells);
         const std::vector<std::int64_t> steps{0, 1, 2, 9, 40};
         for (const Vec3& m : {Vec3(0, 0, 0), Vec3(1, 0, 0), Vec3(0, 1, 2), Vec3(2, -1, 1)}) {
             const Vec3 kappa = m.cwiseQuotient(cells.cast<double>());
@@ -221,7 +221,7 @@ TEST_CASE("scattering has its closed form on one site, by steps and by powers", 
 TEST_CASE("moments of a point are its position, and cells beyond half the lattice are negative",
           "[meso][field]") {
     const Kernel kernel = test::random_reversible(3, 4);
-    Field<> field(tile(kernel, {5, 4, 7}));
+    Field<> field(crystal_domain(kernel, {5, 4, 7}));
     field.set({3, 2, 4}, 1, 2.0); // cells -2, 2, -3
     const FieldMoments moments = field_moments(field);
     const Vec3 r = kernel.basis.cell.to_cartesian(Vec3(-2, 2, -3)) + kernel.basis.positions[1];
@@ -229,7 +229,7 @@ TEST_CASE("moments of a point are its position, and cells beyond half the lattic
     CHECK((moments.first - 2 * r).norm() < 1e-13);
     CHECK((moments.second - 2 * r * r.transpose()).norm() < 1e-12);
     CHECK(moments.edge == 2); // hops reach 1 cell
-    Field<> inner(tile(kernel, {5, 5, 7}));
+    Field<> inner(crystal_domain(kernel, {5, 5, 7}));
     inner.set({1, 4, 5}, 0, -3.0); // cells 1, -1, -2: one hop stays inside
     CHECK(field_moments(inner).edge == 0);
     CHECK(field_moments(inner).mass == -3);
@@ -516,13 +516,13 @@ TEST_CASE("rows come out as they were put in", "[meso][field]") {
 
 TEST_CASE("cells and sites that do not exist, fields beyond memory and unsorted steps are refused",
           "[meso][field]") {
-    Field<> field(tile(test::fcc(), {3, 3, 3}));
+    Field<> field(crystal_domain(test::fcc(), {3, 3, 3}));
     CHECK_THROWS_AS(field.set({3, 0, 0}, 0, 1), DataError);
     CHECK_THROWS_AS(field.set({0, -1, 0}, 0, 1), DataError);
     CHECK_THROWS_AS(field.at({0, 0, 0}, 1), DataError);
     CHECK_THROWS_AS(field.set_row(0, 3, 0, std::vector<double>(3)), DataError);
     CHECK_THROWS_AS(field.set_row(0, 0, 0, std::vector<double>(4)), DataError);
-    CHECK_THROWS_AS(Field<>(tile(test::fcc(), {1 << 14, 1 << 14, 1 << 14})), DataError);
+    CHECK_THROWS_AS(Field<>(crystal_domain(test::fcc(), {1 << 14, 1 << 14, 1 << 14})), DataError);
     CHECK_THROWS_AS(intermediate_scattering(test::fcc(), Vec3::Zero(), std::vector<std::int64_t>{3, 2}),
                     DataError);
     CHECK_THROWS_AS(intermediate_scattering(test::fcc(), Vec3::Zero(), std::vector<std::int64_t>{-1}),

@@ -388,21 +388,6 @@ TEST_CASE("one and two threads write the same numbers", "[pipeline][parallel]") 
         CHECK((one[k] == two[k] || (std::isnan(one[k]) && std::isnan(two[k]))));
 }
 
-TEST_CASE("the scattering of the field is that of the Bloch matrix", "[pipeline][meso]") {
-    const March run;
-    const Config config = config_of(run);
-    run_sites(config);
-    run_msm(config);
-    run_meso(config);
-    const Hdf5File meso = Hdf5File::open(run / "out/meso.h5");
-    const auto seen = meso.read<double>("field/scattering"),
-               exact = meso.read<double>("field/exact_scattering");
-    REQUIRE(seen.size() == exact.size());
-    REQUIRE(!seen.empty());
-    for (std::size_t k = 0; k < seen.size(); ++k) CHECK(std::abs(seen[k] - exact[k]) < 1e-12);
-    CHECK(meso.group("field").attribute<double>("mass_error") < 1e-12);
-}
-
 TEST_CASE("results made from an older result are left out of the summary", "[pipeline]") {
     const March run;
     run_sites(config_of(run));
@@ -410,12 +395,13 @@ TEST_CASE("results made from an older result are left out of the summary", "[pip
     run_meso(config_of(run));
     RunSummary s = read_summary("x", run / "out");
     CHECK(s.markov);
-    CHECK(s.walkers);
-    CHECK(s.files == std::vector<std::string>{"sites.h5", "msm.h5", "meso.h5"});
+    CHECK(s.meso);
+    CHECK(s.files == std::vector<std::string>{"sites.h5", "msm.h5", "meso.h5", "walkers.h5md",
+                                              "walkers.lammpstrj", "fields/field.pvd"});
     run_msm(config_of(run, {"run.seed=3"}));
     s = read_summary("x", run / "out");
     CHECK(s.markov);
-    CHECK_FALSE(s.walkers);
+    CHECK_FALSE(s.meso);
     run_sites(config_of(run, {"trajectory.stride=2"}));
     CHECK_FALSE(read_summary("x", run / "out").markov);
 }

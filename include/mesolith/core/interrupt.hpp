@@ -9,6 +9,9 @@ void install_interrupt_handler();
 /// Whether a signal has arrived. Cheap (one relaxed atomic load); may be called from any thread.
 [[nodiscard]] bool interrupted();
 
+/// "Ctrl-C" or "SIGTERM" when a signal has arrived, else "".
+[[nodiscard]] const char* interrupted_by();
+
 /// @throws Stopped when a signal has arrived; its message names the signal
 void throw_if_interrupted();
 

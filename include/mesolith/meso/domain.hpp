@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "mesolith/meso/lattice.hpp"
+#include "mesolith/msm/kernel.hpp"
 
 namespace mesolith {
 

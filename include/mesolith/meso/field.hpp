@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "mesolith/meso/hop_rules.hpp"
-#include "mesolith/meso/lattice.hpp"
 
 namespace mesolith {
 
@@ -71,8 +70,6 @@ public:
     /// @throws DataError when the values take more than the memory of the machine
     Field(const Domain& domain, const HopRules& rules);
     explicit Field(const Domain& domain);
-    /// The same of a periodic block of one kernel, which needs no stationary distribution.
-    explicit Field(const Lattice& lattice);
 
     const Domain& domain() const;
     const FieldLayout& layout() const { return layout_; }
@@ -112,7 +109,6 @@ private:
 /// with 4 B per cell for the runs of like cells.
 template <class T = double>
 [[nodiscard]] double field_bytes(const Domain& domain);
-[[nodiscard]] double field_bytes(const Lattice& lattice); ///< in double
 
 /// x <- M x + inflow, n times: x'_i(c) = sum_{j, R} M_ij x_j(c + R) over the rows of the hop rules,
 /// matrix-free. The same bits with any number of threads, any vector units and however a run is cut into

@@ -10,7 +10,7 @@ struct RunControl {
     double max_hours = 0; ///< stop with a checkpoint after so much wall time; 0: never
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
 
-    /// Why to stop now: "Ctrl-C or SIGTERM", "--max-hours"; "" to go on.
+    /// Why to stop now: "Ctrl-C", "SIGTERM", "--max-hours"; "" to go on.
     std::string reason_to_stop() const;
 };
 
