@@ -15,13 +15,15 @@ namespace mesolith {
 
 namespace {
 
-constexpr std::size_t sum_block = 8192;      // rows whose sums are made in one go
+constexpr std::size_t sum_block = 16384;     // rows whose sums are made in one go
 constexpr std::size_t direct_limit = 400;    // nodes of the last level
-constexpr std::size_t smallest_block = 2048; // rows of a block of Gauss-Seidel
+constexpr std::size_t smallest_block = 8192; // rows of a block of Gauss-Seidel
 constexpr std::size_t most_blocks = 64;      // of Gauss-Seidel
-constexpr double strong = 0.25;              // of the strongest conductance of a site: may become one node
+constexpr std::uint8_t most_members = 3;     // of a pair and those who come late
+constexpr double strong = 0.9;               // quality of a pair
 constexpr double well_drained = 1.0 / 3;     // sink over conductances: smoothing alone solves such a site
-constexpr int pairings = 2;                  // pairs of pairs
+constexpr int most_pairings = 4;
+constexpr std::size_t coarsening = 6; // rows per node to reach by them
 constexpr std::int32_t none = -1;
 
 template <int K>
@@ -124,29 +126,48 @@ Vector diagonal_of(const ConductanceNetwork& net) {
 }
 
 /// Node of each row after joining every row to the free neighbour it is joined to most strongly, compared
-/// with what else leaves the two (harmonic mean: Napov, Notay, SIAM J. Sci. Comput. 34, A1079 (2012)). Rows
-/// with `of` = none stay out.
+/// with the strongest conductances of the sites that either is made of (`hold`, summed over them): what holds
+/// the two together must not be weak beside what holds one of them, or the error of a site could neither be
+/// smoothed here nor seen on the next level (the quality of pairs in Napov, Notay, SIAM J. Sci. Comput. 34,
+/// A1079 (2012), in a form that does not depend on the number of neighbours). A row whose strong neighbours
+/// are all taken goes with one of them. Rows with `of` = none stay out.
 std::vector<std::int32_t> paired(const ConductanceNetwork& net, const std::vector<std::int32_t>& of,
-                                 double threshold) {
+                                 const Vector& hold) {
     const std::size_t n = net.size();
-    const Vector diagonal = diagonal_of(net);
     std::vector<std::int32_t> node(n, none);
-    std::int32_t next = 0;
+    std::vector<std::uint8_t> members;
+    Vector held; // by each node
     for (std::size_t j = 0; j < n; ++j) {
         if (of[j] == none || node[j] != none) continue;
-        double strongest = 0;
-        for (std::size_t e = net.begin[j]; e < net.begin[j + 1]; ++e)
-            strongest = std::max(strongest, net.conductance[e]);
-        std::int32_t partner = none;
-        double best = 0;
+        double all = net.sink[j];
+        for (std::size_t e = net.begin[j]; e < net.begin[j + 1]; ++e) all += net.conductance[e];
+        std::int32_t partner = none, host = none;
+        double best = strong, best_host = strong;
         for (std::size_t e = net.begin[j]; e < net.begin[j + 1]; ++e) {
             const std::size_t i = at(net.neighbour[e]);
-            if (of[i] == none || node[i] != none || net.conductance[e] < threshold * strongest) continue;
-            const double quality = net.conductance[e] * (1 / diagonal[j] + 1 / diagonal[i]);
-            if (quality > best) best = quality, partner = net.neighbour[e];
+            if (of[i] == none) continue;
+            const double g = net.conductance[e];
+            if (node[i] == none) {
+                const double quality = g * (1 / hold[j] + 1 / hold[i]);
+                if (quality > best) best = quality, partner = net.neighbour[e];
+            } else if (members[at(node[i])] < most_members || g > 0.5 * all) {
+                const double quality = g * (1 / hold[j] + 1 / held[at(node[i])]);
+                if (quality > best_host) best_host = quality, host = net.neighbour[e];
+            }
         }
-        if (partner != none) node[at(partner)] = next;
-        node[j] = next++;
+        if (partner != none) {
+            node[at(partner)] = node[j] = as_index(members.size());
+            members.push_back(2);
+            held.push_back(hold[j] + hold[at(partner)]);
+        } else if (host != none) {
+            node[j] = node[at(host)];
+            members[at(node[j])] = std::min<std::uint8_t>(members[at(node[j])] + 1, most_members);
+            held[at(node[j])] += hold[j];
+        } else {
+            node[j] = as_index(members.size());
+            members.push_back(1);
+            held.push_back(hold[j]);
+        }
     }
     return node;
 }
@@ -312,19 +333,29 @@ void Level::smooth_back(const double* b, double* x, Vector& old) const {
         });
 }
 
-/// Rows of a level into nodes of the next.
-Aggregates aggregated(const ConductanceNetwork& net, double threshold) {
+/// Rows of a level into nodes of the next, about eight times fewer.
+Aggregates aggregated(const ConductanceNetwork& net) {
+    const std::size_t n = net.size();
     Aggregates nodes;
-    nodes.of.assign(net.size(), 0);
-    const Vector diagonal = diagonal_of(net);
-    for (std::size_t j = 0; j < net.size(); ++j)
-        if (net.sink[j] >= well_drained * (diagonal[j] - net.sink[j])) nodes.of[j] = none; // or all alone
-    nodes.of = paired(net, nodes.of, threshold);
+    nodes.of.assign(n, 0);
+    Vector hold(n, 0.0);
+    for (std::size_t j = 0; j < n; ++j) {
+        double sum = 0;
+        for (std::size_t e = net.begin[j]; e < net.begin[j + 1]; ++e) {
+            sum += net.conductance[e];
+            hold[j] = std::max(hold[j], net.conductance[e]);
+        }
+        if (net.sink[j] >= well_drained * sum) nodes.of[j] = none; // or all alone
+    }
+    nodes.of = paired(net, nodes.of, hold);
     nodes.index_members();
-    for (int pass = 1; pass < pairings; ++pass) {
+    for (int pass = 1; pass < most_pairings && coarsening * nodes.size() > n; ++pass) {
+        Vector together(nodes.size(), 0.0);
+        for (std::size_t j = 0; j < n; ++j)
+            if (nodes.of[j] != none) together[at(nodes.of[j])] += hold[j];
         const ConductanceNetwork pairs = galerkin(net, nodes);
         const std::vector<std::int32_t> next =
-            paired(pairs, std::vector<std::int32_t>(pairs.size(), 0), threshold);
+            paired(pairs, std::vector<std::int32_t>(pairs.size(), 0), together);
         for (std::int32_t& k : nodes.of)
             if (k != none) k = next[at(k)];
         nodes.index_members();
@@ -411,8 +442,7 @@ struct LaplacianSolver::Hierarchy {
         levels.back().net = std::move(network);
         while (levels.back().size() > direct_limit) {
             Level& fine = levels.back();
-            fine.nodes = aggregated(fine.net, strong);
-            if (3 * fine.nodes.size() > 2 * fine.size()) fine.nodes = aggregated(fine.net, 0);
+            fine.nodes = aggregated(fine.net);
             Level coarse;
             coarse.net = galerkin(fine.net, fine.nodes);
             fine.prepare_smoothing();
@@ -618,14 +648,18 @@ void centre(std::span<double> u, const ConnectedParts& parts) {
     });
 }
 
-/// What the steps to come would still gain, from those made.
+/// What the steps to come would still gain, from those made: a geometric series that falls as slowly as the
+/// last steps did.
 double continued(const std::vector<double>& gains) {
-    if (gains.size() < 2) return gains.empty() ? 0 : gains.back();
-    const std::size_t back = std::min<std::size_t>(gains.size() - 1, 6);
-    const double last = gains.back(), before = gains[gains.size() - 1 - back];
-    if (!(last > 0) || !(before > 0)) return 0;
-    const double ratio = std::min(0.95, std::pow(last / before, 1.0 / static_cast<double>(back)));
-    return last * ratio / (1 - ratio);
+    if (gains.empty() || !(gains.back() > 0)) return 0;
+    double ratio = 0.2; // steps are few, or were lucky
+    for (std::size_t back = 1; back <= 4 && back < gains.size(); ++back) {
+        const double before = gains[gains.size() - 1 - back];
+        if (before > 0)
+            ratio = std::max(ratio, std::pow(gains.back() / before, 1 / static_cast<double>(back)));
+    }
+    ratio = std::min(ratio, 0.95);
+    return gains.back() * ratio / (1 - ratio);
 }
 
 template <int K, class Hierarchy>
