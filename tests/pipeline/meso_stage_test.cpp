@@ -200,8 +200,8 @@ TEST_CASE("a domain that does not fit together ends in one line that says why", 
     write_kernel_file(input.folder / "b.json", test::alternating_chain(), "b");
     write_kernel_file(input.folder / "drift.json", test::random_nonreversible(4, 1), "drift");
     input.put("labels.raw", std::string(63, '\0'));
-    const std::string a =
-        "[meso]\nsize = [4, 4, 4]\nunit = \"cells\"\ntotal_time_ps = 20\n[[meso.material]]\nname = \"a\"\nkernel = \"a.json\"\n";
+    const std::string a = "[meso]\nsize = [4, 4, 4]\nunit = \"cells\"\ntotal_time_ps = "
+                          "20\n[[meso.material]]\nname = \"a\"\nkernel = \"a.json\"\n";
     const auto refused = [&](const std::string& text, std::vector<std::string> set = {}) {
         try {
             (void)run_meso(input.config(text, set));
