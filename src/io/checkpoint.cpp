@@ -180,7 +180,29 @@ struct CheckpointWriter::State {
     }
 };
 
+namespace {
+
+bool is_good(const std::string& path) {
+    try {
+        (void)Checkpoint::open(path);
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+/// PATH.new of a run that was stopped may be the newest checkpoint: then it gets its name before another
+/// takes its place.
+void keep_whole_new(const std::string& path) {
+    const std::string fresh = new_name(path);
+    if (!std::filesystem::exists(fresh) || is_good(path) || !is_good(fresh)) return;
+    if (::rename(fresh.c_str(), path.c_str()) != 0) fail_writing(path, errno);
+}
+
+} // namespace
+
 CheckpointWriter::CheckpointWriter(const std::string& path) : state_(std::make_unique<State>()) {
+    keep_whole_new(path);
     state_->path = path;
     const std::string name = new_name(path);
     const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

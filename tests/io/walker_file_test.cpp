@@ -183,12 +183,15 @@ TEST_CASE("walkers are readable and can be continued after a kill at any moment"
             }
         }
         ::close(ends[1]);
-        usleep(2000 + static_cast<useconds_t>(random() % 20'000));
-        ::kill(child, SIGKILL);
         int status = 0, flushed = 0;
+        if (kill_number % 2 == 0 && ::read(ends[0], &flushed, sizeof flushed) == sizeof flushed)
+            kept = static_cast<std::uint64_t>(flushed); // half of the kills come after a flush at least
+        usleep(static_cast<useconds_t>(random() % 20'000));
+        ::kill(child, SIGKILL);
         waitpid(child, &status, 0);
         REQUIRE(WIFSIGNALED(status)); // it did not stop by an error of its own
-        while (::read(ends[0], &flushed, sizeof flushed) == sizeof flushed) kept = std::uint64_t(flushed);
+        while (::read(ends[0], &flushed, sizeof flushed) == sizeof flushed)
+            kept = static_cast<std::uint64_t>(flushed);
         ::close(ends[0]);
         if (kept == 0) continue;
         const auto frames = read_all(path);

@@ -36,7 +36,8 @@ constexpr CheckpointType checkpoint_type() {
 
 class CheckpointWriter {
 public:
-    /// Begin PATH.new; what stands there, of a run that was stopped, is replaced.
+    /// Begin PATH.new. What stands there, of a run that was stopped, is replaced; when it is whole and PATH
+    /// is not good it becomes PATH first.
     /// @throws FileError when it cannot be written
     explicit CheckpointWriter(const std::string& path);
     ~CheckpointWriter(); ///< without commit() PATH.new is removed
