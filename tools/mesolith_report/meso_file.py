@@ -45,6 +45,13 @@ def open_faces(file):
     return [f for f, kind in enumerate(faces_of(file)[0]) if kind in ("absorbing", "reservoir")]
 
 
+def is_driven(file):
+    """Whether open faces hold ions of different activity: else nothing flows in the steady state."""
+    kinds, held = faces_of(file)
+    activities = [held[f] if kinds[f] == "reservoir" else 0.0 for f in open_faces(file)]
+    return bool(activities) and max(activities) > min(activities)
+
+
 def option(file, group, key):
     """A quoted option of a section of the effective input, "" when it is not there."""
     text = str(file.attr("/", "config", ""))

@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, LogNorm, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from .canvas import BLUE, DPI, INK, SERIES, WIDTH, log_axis
 from .meso_file import LATTICE, size_nm, spread_over, Inapplicable
@@ -99,8 +100,8 @@ def domain_planes(run):
     size = size_nm(file)
     material = np.asarray(file["domain/region_material"], dtype=int)
     names = [str(name) for name in file["domain/material"]]
-    regions = [str(name) for name in file["domain/region"]]
     share = np.asarray(file["domain/region_cells"], dtype=float)
+    regions = int(np.count_nonzero(share))
     share = np.bincount(material, weights=share, minlength=len(names)) / share.sum()
     colours = ListedColormap([tint(SERIES[k % len(SERIES)]) for k in range(len(names))])
     planes = [(2, 0, 1), (1, 0, 2), (0, 1, 2)]  # normal, to the right, upwards
@@ -132,8 +133,8 @@ def domain_planes(run):
     )
     used = sum(1 for s in share if s > 0)
     title = (
-        f"{len(regions)} regions of {used} material{'s' if used > 1 else ''} fill the domain"
-        if len(regions) > used
+        f"{regions} regions of {used} material{'s' if used > 1 else ''} fill the domain"
+        if regions > used
         else f"{used} materials fill the domain"
     )
     caption = (
@@ -147,7 +148,7 @@ def domain_planes(run):
 
 
 def field_files(run):
-    """Snapshots of the run: (time, path), in their order; those of an older run, left in the folder, are passed over."""
+    """Snapshots of the run in their order, (time, path); those that an older run left are passed over."""
     folder = os.path.join(run.folder, "fields")
     paths = sorted(glob.glob(os.path.join(glob.escape(folder), "field_*.vtkhdf")))
     series = os.path.join(folder, "field.pvd")
@@ -251,6 +252,8 @@ def _snapshots(file, fields, sample):
     shown = spread_over(len(times), 4)
     kinds = (["field"] if fields else []) + (["walkers"] if len(sample.time) else [])
     rows, columns = (len(shown), len(kinds)) if flat else (len(kinds), len(shown))
+    if flat and len(kinds) == 1 and len(shown) > 1:
+        rows, columns = (len(shown) + 1) // 2, 2
 
     bar = 0.85 if fields else 0.0
     left, gap, below, above = 0.62, 0.22, 0.50, 0.34
@@ -278,7 +281,7 @@ def _snapshots(file, fields, sample):
     picture, n_drawn = None, 0
     for place, k in enumerate(shown):
         for row, kind in enumerate(kinds):
-            r, c = (place, row) if flat else (row, place)
+            r, c = divmod(place * len(kinds) + row, columns) if flat else (row, place)
             ax = figure.add_axes(
                 [
                     (left + c * (width + gap)) / WIDTH,
@@ -304,15 +307,10 @@ def _snapshots(file, fields, sample):
                 if len(match):
                     s = sample.places(match[0])
                     n_drawn = max(n_drawn, len(s))
-                    ax.plot(
-                        s[:, u] * size[u],
-                        s[:, v] * size[v],
-                        "o",
-                        markersize=1.8,
-                        color=BLUE,
-                        alpha=0.55,
-                        markeredgewidth=0,
+                    dots, count = np.unique(
+                        np.round(s[:, [u, v]] * size[[u, v]], 3), axis=0, return_counts=True
                     )
+                    ax.scatter(*dots.T, s=2.6 * count, color=BLUE, alpha=0.55, linewidths=0)
             if labels is not None:
                 draw_borders(ax, labels, size[u], size[v], "white" if kind == "field" else INK, 0.6)
             if r == 0 or flat:
@@ -320,6 +318,7 @@ def _snapshots(file, fields, sample):
                     rounded_duration(times[k]) if not flat or kind == "field" or len(kinds) == 1 else "",
                     loc="left",
                 )
+            ax.xaxis.set_major_locator(MaxNLocator(5, prune="upper" if columns > 1 else None))
             ax.tick_params(labelleft=c == 0, labelbottom=r == rows - 1)
             if r == rows - 1:
                 ax.set_xlabel(f"{LATTICE[u]} (nm)")
@@ -349,8 +348,9 @@ def _snapshots(file, fields, sample):
             caption += f" Values below {plain(norm.vmin, 2)} have the darkest colour."
     if "walkers" in kinds:
         caption += (
-            f" Dots: up to {n_drawn} walkers of the sample, seen through the whole domain along"
-            f" {LATTICE[normal]}, brought back into it along periodic axes; those that left are not drawn."
+            f" Dots: up to {n_drawn} walkers of the sample (area: how many stand there), seen through the"
+            f" whole domain along {LATTICE[normal]}, brought back into it along periodic axes; those that"
+            " left are not drawn."
         )
     caption += " All snapshots are in the folder fields, for ParaView." if fields else ""
     return title, figure, caption.strip(), ""

@@ -124,6 +124,12 @@ def _profile(run, group, ions):
     return header, zip(*columns)
 
 
+def walker_chain(run):
+    file = need(run, "chapman_kolmogorov")
+    names = ("n", "error", "floor_median", "floor_95")
+    return list(names), zip(*(file[f"chapman_kolmogorov/{name}"] for name in names))
+
+
 def walker_profile(run):
     return _profile(run, "walkers/outputs", "walkers")
 
@@ -183,6 +189,7 @@ TABLES = {
     "walker_diffusivity": walker_diffusivity,
     "walker_scattering": walker_scattering,
     "walker_distances": walker_distances,
+    "walker_chain": walker_chain,
     "walker_profile": walker_profile,
     "walker_flow": walker_flow,
     "walker_exits": walker_exits,

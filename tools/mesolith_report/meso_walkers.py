@@ -19,6 +19,7 @@ from .meso_file import (
     faces_of,
     farthest,
     flux_axis,
+    is_driven,
     graded,
     largest,
     layers,
@@ -336,7 +337,7 @@ def walker_distances(run):
 
 
 def chi_square(seen, expected):
-    """(chi^2 per layer, layers) against Poisson numbers; layers are joined until 10 walkers are expected in each."""
+    """(chi^2 per layer, layers) against Poisson numbers; layers are joined until each should hold 10 walkers."""
     bins = max(1, min(len(expected), int(expected.sum() / 10)))
     _, a, width = binned(seen, bins)
     _, b, _ = binned(expected, bins)
@@ -397,7 +398,9 @@ def walker_profile(run):
         if chi < 1 + 4 * chance:
             title = f"At the end walkers are spread as in {what}: χ² per layer is {plain(chi)}"
         else:
-            title = f"At the end walkers are not spread as in {what}: χ² per layer is {plain(chi)}"
+            title = (
+                f"At the end walkers are not, or not yet, spread as in {what}: χ² per layer is {plain(chi)}"
+            )
         title += f" (1 ± {plain(chance, 2)} by chance)"
     caption = (
         f"Walkers in each layer of cells along {LATTICE[axis]} at a few times (darker is later; the last with"
@@ -501,22 +504,35 @@ def walker_flow(run):
         "Left: ions that came in through each open face less those that left. Right: net flux through planes"
         " in pieces of the run."
     )
-    if plane is not None and len(time) > 2:
+    count = np.asarray(file[f"{group}/profile"]).sum(axis=1)
+    if inflow is not None and not is_driven(file):
+        gain, chance = float(count[-1] - count[half]), math.sqrt(2 * max(count[-1], 1))
+        title = (
+            f"In the second half of the run the domain gains {with_error(gain, chance)} walkers, in the"
+            " steady state none"
+        )
+    elif plane is not None and len(time) > 2:
         last = time[-1] - time[half]
         seen = float(np.mean(through[-1] - through[half])) / last
         held = faces_of(file)[1][2 * axis : 2 * axis + 2]
         steady = float(np.mean(plane))
         if abs(held[0] - held[1]) > 0:
             error = math.sqrt(held.sum() / abs(held[0] - held[1]) * abs(steady) / last)
-            z = (seen - steady) / error if error > 0 else math.nan
-            title = (
-                f"In the second half of the run {with_error(seen, error)} ions/ps cross the domain, in the"
-                f" steady state {plain(steady)}: {plain(abs(z), 2)} standard errors apart"
-            )
+            each = (through[-1] - through[half]) / last
+            if np.ptp(each) > 8 * error:
+                title = (
+                    f"No steady state yet: in the second half of the run {plain(each.min())} to"
+                    f" {plain(each.max())} ions/ps cross the planes, in the end it will be {plain(steady)}"
+                )
+            else:
+                z = (seen - steady) / error if error > 0 else math.nan
+                title = (
+                    f"In the second half of the run {with_error(seen, error)} ions/ps cross the domain, in"
+                    f" the steady state {plain(steady)}: {plain(abs(z), 2)} standard errors apart"
+                )
             caption += (
                 " The flux of the second half is the mean over the planes; its error counts the ions that"
-                " cross in either direction as independent. Before the steady state is reached the fluxes of"
-                " the planes differ."
+                " cross in either direction as independent."
             )
     if inflow is not None:
         caption += " Dashed: the exact steady state, to the left its slopes from the middle of the run on."
@@ -537,7 +553,7 @@ def exit_times(file):
 
 
 def expected_exit(file):
-    """Exact mean first passage time of walkers as they started, or NaN: by layer for equilibrium and profiles."""
+    """Exact mean first passage time of walkers from their layers, NaN unless they start in equilibrium there."""
     if "steady/first_passage" not in file:
         return math.nan
     start = option(file, "meso.walkers", "start")
@@ -679,6 +695,48 @@ def walker_regions(run):
         f"Share of the walkers in each of the {kinds}, with its standard error. Dashed: equilibrium, weight"
         " of the material times number of cells."
     )
-    if open_faces(file):
-        caption += " Open faces of different filling keep it away from there."
+    if is_driven(file):
+        caption += " Open faces of different filling keep walkers away from there."
+    return title, figure, caption, ""
+
+
+# --- walkers as data ---
+
+
+def walker_chain(run):
+    """The Chapman-Kolmogorov test on walkers, which are Markovian for certain."""
+    file = run.need("meso")
+    if "chapman_kolmogorov" not in file:
+        raise Inapplicable("walkers of a crystal in discrete time only")
+    n, error, median, high = (
+        finite_or_nan(file[f"chapman_kolmogorov/{name}"])
+        for name in ("n", "error", "floor_median", "floor_95")
+    )
+    lag = float(file.attr("chapman_kolmogorov", "lag_time"))
+    figure, axes = panels(1, 2.8, bottom=0.17, top=0.95)
+    ax = axes[0, 0]
+    ax.fill_between(n, 0, high, color="#e3e7ec", linewidth=0, label="95 % of what noise alone gives")
+    ax.plot(n, median, "--", color=INK, linewidth=1.1, label="its median")
+    ax.plot(n, error, "o-", color=BLUE, label="walkers")
+    log_axis(ax.xaxis)
+    ax.set(
+        xlabel=f"n: chain of n lags of {exact(lag)} ps", ylabel="err(n)", ylim=(0, 1.15 * top_of(error, high))
+    )
+    ax.set_xticks(n, [exact(v) for v in n])
+    ax.legend(loc="upper left")
+    worst = largest(error / np.where(high > 0, high, np.nan))
+    title = (
+        "The test that judges the MD passes on walkers, which are Markovian for certain"
+        if worst <= 1
+        else (
+            f"The test that judges the MD exceeds its noise {plain(worst, 2)} times on walkers, which are"
+            " Markovian"
+        )
+    )
+    caption = (
+        f"Chapman-Kolmogorov test on {grouped(file.attr('chapman_kolmogorov', 'n_walkers'))} walkers of"
+        f" {grouped(file.attr('chapman_kolmogorov', 'n_steps'))} steps, counted and estimated like an MD"
+        " trajectory: a check of the test and of the walkers at once. Their kernel differs from the one they"
+        f" walk by {plain(float(file.attr('chapman_kolmogorov', 'kernel_error')), 2)} in the 2-norm."
+    )
     return title, figure, caption, ""

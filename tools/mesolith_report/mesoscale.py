@@ -1,6 +1,6 @@
 """The mesoscale part of the page: domain, exact answers, walkers, fields, snapshots, cost.
 
-One function per part: a run in, (title, figure or None, caption, HTML of tables) out. The title says the finding.
+One function per part: a run in, (title, figure or None, caption, HTML of tables) out. The title is the finding.
 """
 
 import math
@@ -18,6 +18,7 @@ from .meso_file import (
     Inapplicable,
     faces_of,
     flux_axis,
+    is_driven,
     largest,
     need,
     open_faces,
@@ -28,6 +29,7 @@ from .meso_file import (
 )
 from .meso_pictures import domain_planes, snapshots
 from .meso_walkers import (
+    walker_chain,
     walker_distances,
     walker_exits,
     walker_flow,
@@ -38,6 +40,8 @@ from .meso_walkers import (
 )
 from .numbers import AXES, exact, grouped, is_number, joined, percent, plain, rounded_duration, with_error
 from .run import Missing
+
+MOST_ROWS = 16  # of a table
 
 
 def section(*parts):
@@ -101,7 +105,7 @@ def domain(run):
         ],
     ]
     resistance = float(file.attr("domain", "interface_resistance", 0.0))
-    if len(regions) > 1:
+    if resistance > 0:
         rows.append(["resistance of a border between regions", f"{exact(resistance)} ps/Å"])
     text = table(None, [[escape(name), escape(value)] for name, value in rows])
     D, weight, source = file["domain/D"], file["domain/weight"], file["domain/source"]
@@ -113,9 +117,10 @@ def domain(run):
         ],
         numeric=(1, 2),
     )
-    if len(regions) > 1:
-        count = finite_or_nan(file["domain/region_cells"])
-        material = file["domain/region_material"]
+    count = np.asarray(file["domain/region_cells"], dtype=float)
+    used = np.flatnonzero(count)
+    material = np.asarray(file["domain/region_material"], dtype=int)
+    if len(used) > 1:
         shown = [
             [
                 escape(regions[r]),
@@ -123,38 +128,33 @@ def domain(run):
                 grouped(count[r]),
                 percent(count[r] / count.sum(), 2),
             ]
-            for r in range(min(len(regions), 16))
+            for r in used[:MOST_ROWS]
         ]
         text += dense(table(["region", "material", "cells", "share"], shown, numeric=(2, 3)))
-        if len(regions) > 16:
-            text += f'<p class="note">The first 16 of {len(regions)} regions.</p>'
-    what = (
-        "one crystal"
-        if len(names) == 1 and len(regions) == 1
-        else (f"{len(names)} material{'s' if len(names) > 1 else ''} in {len(regions)} regions")
-    )
+        if len(used) > MOST_ROWS:
+            text += f'<p class="note">The first {MOST_ROWS} of {len(used)} regions.</p>'
+    kinds_used = len(set(material[used]))
+    what = "one crystal"
+    if len(used) > 1:
+        what = f"{kinds_used} material{'s' if kinds_used > 1 else ''} in {len(used)} regions"
     across = " × ".join(plain(v) for v in size)
     return f"{across} nm of {what}: {grouped(n_sites)} sites", None, "", text
 
 
 # --- exact answers ---
 
-BOUNDS = (
-    # prefix of the key, its words
-    ("wiener", "Wiener bound"),
-    ("hs", "Hashin-Shtrikman bound"),
-    ("polycrystal_hs", "Hashin-Shtrikman bound of a polycrystal"),
-    ("polycrystal_self_consistent", "self-consistent estimate of a polycrystal"),
-)
-
-
-def bound_words(key):
-    """wiener_low -> Wiener bound, lower."""
-    for side, word in (("_low", ", lower"), ("_high", ", upper")):
-        for prefix, words in BOUNDS:
-            if key == prefix + side:
-                return words + word
-    return dict(BOUNDS).get(key, key.replace("_", " "))
+BOUNDS = {
+    "wiener_low": "Wiener bound, lower",
+    "wiener_high": "Wiener bound, upper",
+    "hs_low": "Hashin-Shtrikman bound, lower",
+    "hs_high": "Hashin-Shtrikman bound, upper",
+    "self_consistent": "self-consistent estimate",
+    "polycrystal_harmonic": "polycrystal: harmonic mean, lower bound",
+    "polycrystal_hs_low": "polycrystal: Hashin-Shtrikman bound, lower",
+    "polycrystal_self_consistent": "polycrystal: self-consistent estimate",
+    "polycrystal_hs_high": "polycrystal: Hashin-Shtrikman bound, upper",
+    "polycrystal_arithmetic": "polycrystal: arithmetic mean, upper bound",
+}
 
 
 def bounds_of(file):
@@ -162,26 +162,15 @@ def bounds_of(file):
     if "steady/bounds" not in file:
         return {}
     found = dict(file.attributes("steady/bounds"))
-    for key in (
-        "wiener_low",
-        "wiener_high",
-        "hs_low",
-        "hs_high",
-        "polycrystal_self_consistent",
-        "polycrystal_hs_low",
-        "polycrystal_hs_high",
-    ):
-        if f"steady/bounds/{key}" in file:
-            found[key] = file[f"steady/bounds/{key}"]
+    found.update({key: file[f"steady/bounds/{key}"] for key in BOUNDS if f"steady/bounds/{key}" in file})
     out = {}
-    for key, value in found.items():
-        if isinstance(value, (str, list)):
+    for key in sorted(found, key=lambda key: list(BOUNDS).index(key) if key in BOUNDS else len(BOUNDS)):
+        if isinstance(found[key], (str, list)):
             continue
-        value = np.asarray(value, dtype=float).ravel()
+        value = np.asarray(found[key], dtype=float).ravel()
         if value.size in (1, 3):
             out[key] = np.broadcast_to(value, 3)
-    order = [prefix + side for prefix, _ in BOUNDS for side in ("", "_low", "_high")]
-    return dict(sorted(out.items(), key=lambda item: order.index(item[0]) if item[0] in order else 99))
+    return out
 
 
 def exact_answers(run):
@@ -210,7 +199,11 @@ def exact_answers(run):
     elif D is not None:
         add("D of the kernel at long times", np.diag(D))
     for key, value in bounds.items():
-        add(bound_words(key), value)
+        add(BOUNDS.get(key, key.replace("_", " ")), value)
+    if D is not None and "wiener_low" in bounds and "wiener_high" in bounds:
+        value, slack = np.diag(D), 1e-9 * largest(D)
+        inside = np.all((value >= bounds["wiener_low"] - slack) & (value <= bounds["wiener_high"] + slack))
+        notes.append(f"D lies {'between' if inside else 'outside'} the Wiener bounds.")
     if D is not None:
         findings.append(
             f"D of the {'domain' if 'steady/homogenised' in file else 'crystal'} is"
@@ -265,7 +258,8 @@ def steady_profile(run):
         for name in ("position", "activity", "concentration", "plane_flux")
     )
     axis, length = LATTICE[flux_axis(file)], size_nm(file)[flux_axis(file)]
-    figure, axes = panels(3, 2.75, left=0.07, bottom=0.175, top=0.88, wspace=0.34)
+    driven = is_driven(file)
+    figure, axes = panels(3 if driven else 2, 2.75, left=0.07, bottom=0.175, top=0.88, wspace=0.34)
     x = position / 10
     for ax, values, colour, name in (
         (axes[0, 0], activity, BLUE, "activity (ions per cell of weight 1)"),
@@ -279,18 +273,22 @@ def steady_profile(run):
     for f, at in ((first, 0.0), (first + 1, length)):
         if kinds[f] in ("absorbing", "reservoir"):
             axes[0, 0].plot([at], [held[f]], "o", color=INK, markersize=5, clip_on=False, zorder=4)
-    ax = axes[0, 2]
-    ax.plot(np.linspace(0, length, len(flux)), flux, color=RED)
     known = flux[np.isfinite(flux)]
-    low, high = 1.25 * known.min(initial=0.0), 1.25 * known.max(initial=0.0)
-    ax.set(ylim=(low, high) if high > low else (-1, 1))
-    ax.set_title("flux through each plane (ions/ps)", loc="left", fontsize=9.5)
+    if driven:
+        ax = axes[0, 2]
+        ax.plot(np.linspace(0, length, len(flux)), flux, color=RED)
+        low, high = 1.25 * known.min(initial=0.0), 1.25 * known.max(initial=0.0)
+        ax.set(ylim=(low, high) if high > low else (-1, 1))
+        ax.set_title("flux through each plane (ions/ps)", loc="left", fontsize=9.5)
     for ax in axes[0]:
         ax.set(xlabel=f"{axis} (nm)", xlim=(0, length))
     constant = float(np.ptp(known)) / top_of(np.abs(known)) if known.size else 0.0
-    if int(file.attr(group, "axis", -1)) < 0:
+    several = int(file.attr(group, "axis", -1)) < 0
+    if not driven:
+        title = "All open faces hold the same: the steady state is equilibrium with them, nothing flows"
+    elif several:
         title = "Steady state between faces that are open along several axes"
-    elif constant < 1e-6:
+    elif constant < 1e-4:
         title = (
             f"In the steady state {plain(float(np.mean(known)))} ions/ps cross every plane normal to {axis}"
         )
@@ -299,9 +297,10 @@ def steady_profile(run):
     caption = (
         "Exact steady state between the open faces, means over layers of cells. The activity is what evens"
         " out: continuous at borders of materials where the concentration jumps, with a steep piece where"
-        " conduction is bad. Dots: what the reservoirs hold just outside. The flux must be the same through"
-        f" every plane; here it is to {plain(constant, 1)}."
+        " conduction is bad. Dots: what the reservoirs hold just outside."
     )
+    if driven and not several:
+        caption += f" The flux must be the same through every plane; here it is to {plain(constant, 1)}."
     return title, figure, caption, ""
 
 
@@ -402,6 +401,7 @@ SECTIONS = [
             walker_msd,
             walker_scattering,
             walker_distances,
+            walker_chain,
             walker_profile,
             walker_flow,
             walker_exits,

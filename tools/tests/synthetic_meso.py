@@ -232,6 +232,13 @@ def crystal(file, folder, random):
     write_walkers(file, time, profile, np.full((len(time), 1), n), n, n)
     write_displacements(file, random, time[1:], msd[1:], n, np.diag(D))
 
+    group = file.create_group("chapman_kolmogorov")
+    group.attrs.update({"n_walkers": 400, "n_steps": 4096, "lag_time": LAG, "kernel_error": 0.0123})
+    put(group, "n", np.array([2, 4, 8, 16], dtype=np.int64))
+    put(group, "error", np.array([0.008, 0.011, 0.014, 0.021]))
+    put(group, "floor_median", np.array([0.007, 0.010, 0.014, 0.020]))
+    put(group, "floor_95", np.array([0.010, 0.014, 0.020, 0.028]))
+
     start = 20.0**2  # variance of the pulse [A^2]
     x = [(np.arange(c) + 0.5) * s / c - s / 2 for c, s in zip(cells, size)]
     shape = [[np.exp(-(x[a] ** 2) / (2 * (start + m[a, a]))) for a in range(3)] for m in msd]
@@ -460,7 +467,9 @@ def grains(file, folder, random):
     group.attrs.update({"seconds": 3.4, "left_out": ""})
     put(group, "D", effective, "angstrom^2/ps")
     bounds = group.create_group("bounds")
-    bounds.attrs.update({"hs_low": 0.0041, "hs_high": 0.0291, "polycrystal_self_consistent": 0.0123})
+    bounds.attrs.update(
+        {"hs_low": 0.0041, "hs_high": 0.0291, "self_consistent": 0.0199, "polycrystal_hs_high": 0.0123}
+    )
     bounds.attrs["wiener_low"] = np.array([0.0038, 0.0038, 0.0033])
     bounds.attrs["wiener_high"] = np.array([0.031, 0.031, 0.0081])
     group = group.create_group("homogenised")
