@@ -8,7 +8,14 @@
 Conventions of the files: angstrom, ps, eV, K; lattice vectors are rows; matrices column-stochastic (column = origin).
 """
 
-from .run import Missing, ReportError, Run, load
+import importlib
 
 __all__ = ["Missing", "ReportError", "Run", "load"]
 __version__ = "1.0.0"
+
+
+def __getattr__(name):
+    """What is offered above, when it is asked for: without h5py the commands end in one line, not in a traceback."""
+    if name in __all__:
+        return getattr(importlib.import_module(".run", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

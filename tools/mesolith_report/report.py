@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from . import details, dynamics, figures
+from . import details, dynamics, figures, mesoscale
 from .canvas import image
 from .markup import badge, dense, escape, heading, note, table, whole
 from .modes import modes
@@ -363,8 +363,7 @@ SECTIONS = [
     ("Channels", told(details.passages)),
     ("Closed classes", told(closed_classes)),
     ("Sites without exchange", told(details.odd_sites)),
-    ("Walkers", drawn(figures.walkers)),
-    ("Field", drawn(figures.field)),
+    *mesoscale.SECTIONS,
     ("All results", written(printed_results, "Results as the program printed them")),
     ("Provenance", written(provenance, "Where the numbers come from")),
 ]

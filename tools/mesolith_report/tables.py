@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from . import meso_tables
 from .details import orbit_names
 from .figures import occupancy
 from .numbers import AXES
@@ -130,31 +131,6 @@ def checks(run):
         raise Missing("no checks")
     keys = ("name", "verdict", "value", "warn_above", "fail_above", "text")
     return list(keys), ([check.get(key, "") for key in keys] for check in run.checks)
-
-
-def walkers(run):
-    file = run.need("meso")
-    header = ["time [ps]"]
-    for kind in ("msd", "error", "exact"):
-        header += [_name(kind, a, b, "A^2") for a, b in COMPONENTS]
-    columns = [
-        np.asarray(file[f"walkers/{kind}"]).reshape(-1, 9).T for kind in ("msd", "msd_error", "exact_msd")
-    ]
-    return header, zip(file["walkers/time"], *columns[0], *columns[1], *columns[2])
-
-
-def field(run):
-    file = run.need("meso")
-    waves = len(file["field/kappa"])
-    header = ["time [ps]"] + [f"msd_{a} [A^2]" for a in AXES] + [f"exact_msd_{a} [A^2]" for a in AXES]
-    header += [f"F_s_{q + 1}" for q in range(waves)] + [f"exact_F_s_{q + 1}" for q in range(waves)]
-    return header, zip(
-        file["field/time"],
-        *file["field/msd"].T,
-        *file["field/exact_msd"].T,
-        *file["field/scattering"].T,
-        *file["field/exact_scattering"].T,
-    )
 
 
 def lag_selection(run):
@@ -416,8 +392,7 @@ TABLES = {
     "error_limits": limits,
     "limiting_transitions": limiting_transitions,
     "sites_without_exchange": sites_without_exchange,
-    "walkers": walkers,
-    "field": field,
+    **meso_tables.TABLES,
 }
 
 

@@ -76,7 +76,7 @@ def test_the_report_shows_d_with_its_error_hops_and_verdicts(page):
 
 
 def test_every_picture_is_inside_and_nothing_is_fetched(page):
-    assert page[1].count('src="data:image/png;base64,') == 16
+    assert page[1].count('src="data:image/png;base64,') == 22
     assert not re.search(r"https?://|//[a-z]+\.|@import|<script|<link|url\(", page[1])
     assert "Not shown" not in page[1]
 
@@ -85,7 +85,7 @@ def test_pictures_are_not_blank(page):
     from matplotlib.image import imread
 
     names = sorted(os.listdir(page[0] / "png"))
-    assert len(names) == 16
+    assert len(names) == 22
     for name in names:
         pixels = imread(page[0] / "png" / name)[..., :3]
         inked = (pixels.min(axis=-1) < 0.9).mean()
@@ -112,8 +112,20 @@ def test_tables_hold_the_same_numbers_with_units(page):
             "convergence",
             "jump_network",
             "site_occupancy",
+            "domain_materials",
+            "domain_regions",
+            "exact_diffusivity",
             "walkers",
+            "walker_diffusivity",
+            "walker_scattering",
+            "walker_distances",
+            "walker_chain",
+            "walker_profile",
+            "walker_flow",
+            "walker_regions",
             "field",
+            "field_profile",
+            "mesoscale_cost",
             "lag_selection",
             "errors",
             "pooling",

@@ -5,6 +5,7 @@ import os
 
 import h5py
 import numpy as np
+from synthetic_meso import write_meso
 
 CELL = np.diag([4.0, 8.0, 7.5])
 SUPERCELL = np.diag([3, 2, 2])
@@ -463,41 +464,6 @@ def without_details(folder):
                 del file[f"lags/{index}/diffusivity/delta_error"]
         for name in ("estimator", "estimator_reason", "symmetry_operations", "markovian", "markovian_reason"):
             file.attrs.pop(name, None)
-
-
-def write_meso(folder):
-    random = np.random.default_rng(3)
-    with h5py.File(os.path.join(folder, "meso.h5"), "w") as file:
-        put_root(file, "meso")
-        file.create_group("lattice").attrs.update(
-            {"cells": np.array([64, 32, 32]), "size": np.array([256.0, 256.0, 240.0]), "n_sites": 393216}
-        )
-        time = np.concatenate([[0.0], 5.0 * 2.0 ** np.arange(12)])
-        exact = np.array([np.diag(2 * D * t + 0.3 * (t > 0)) for t in time])
-        error = exact * np.sqrt(2 / 1e5)
-        put(file, "walkers/time", time)
-        put(file, "walkers/exact_msd", exact)
-        put(file, "walkers/msd", exact + error * random.standard_normal(exact.shape))
-        put(file, "walkers/msd_error", error)
-        put(file, "walkers/diffusivity/D", D * 1.001)
-        put(file, "walkers/diffusivity/error", D * 0.005)
-        put(file, "walkers/diffusivity/exact", D)
-        put(file, "walkers/diffusivity/z", np.array([0.2, 0.2, -1.4]))
-        file["walkers"].attrs.update(
-            {"n_walkers": 100000, "lag_time": 5.0, "start": "stationary", "seconds": 1.2}
-        )
-        steps = 5.0 * np.arange(0, 41, 4)
-        kappa = np.array([[1 / 64, 0, 0], [0, 1 / 32, 0], [0, 0, 1 / 32], [0.25, 0, 0]])
-        decay = np.exp(-np.outer(steps, [0.002, 0.01, 0.001, 0.03]))
-        put(file, "field/time", steps)
-        put(file, "field/kappa", kappa)
-        put(file, "field/scattering", decay)
-        put(file, "field/exact_scattering", decay + 1e-14)
-        put(file, "field/msd", 2 * D * steps[:, None])
-        put(file, "field/exact_msd", 2 * D * steps[:, None])
-        file["field"].attrs.update(
-            {"cells": np.array([64, 32, 32]), "steps": 40, "mass_error": 3e-15, "seconds": 0.8}
-        )
 
 
 def write_summary(folder):
