@@ -36,8 +36,8 @@ struct HomogenisedTransport {
     Mat3 diffusivity = Mat3::Zero();  ///< D of a tagged ion at long times, averaged over parts [A^2/ps]
     Mat3 uncorrelated = Mat3::Zero(); ///< as if lags were independent
     Mat3 correlation = Mat3::Zero();  ///< -chi^T L chi / (2 tau W): D = uncorrelated + correlation
-    /// Estimate of what the solve left: D comes out too large by about this or less (its diagonal is never too small,
-    /// see homogenise) [A^2/ps]
+    /// Estimate of what the solve left: D comes out too large by about this or less (its diagonal is never
+    /// too small, see homogenise) [A^2/ps]
     Mat3 error = Mat3::Zero();
     std::vector<PartTransport> parts; ///< by falling share, the first `max_parts` of them
     std::size_t n_parts = 0;
