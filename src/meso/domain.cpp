@@ -147,6 +147,18 @@ std::vector<SellingTerm> selling(const Mat3& D) {
 
 } // namespace
 
+const char* name(FaceKind kind) {
+    static constexpr std::array<const char*, 4> names{"periodic", "reflecting", "absorbing", "reservoir"};
+    return names[static_cast<std::size_t>(kind)];
+}
+
+bool Domain::has_face(FaceKind kind) const {
+    for (const auto& axis : faces)
+        for (const Face& face : axis)
+            if (face.kind == kind) return true;
+    return false;
+}
+
 IVec3 Domain::cell_at(std::size_t index) const {
     const auto nx = static_cast<std::size_t>(cells[0]), ny = static_cast<std::size_t>(cells[1]);
     return {static_cast<int>(index % nx), static_cast<int>(index / nx % ny),

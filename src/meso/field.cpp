@@ -6,9 +6,9 @@
 #include <tuple>
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/memory.hpp"
 
 #include "field_model.hpp"
 #include "flush_denormals.hpp"
@@ -206,8 +206,7 @@ Field<T>::Field(const Domain& domain) : Field(domain, make_hop_rules(domain)) {}
 template <class T>
 Field<T>::Field(std::shared_ptr<const FieldModel<T>> model, double bytes)
     : model_(std::move(model)), layout_(layout_of<T>(model_->domain)) {
-    const double memory =
-        static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+    const double memory = machine_memory();
     if (bytes > memory)
         throw DataError(fmt::format(
             "a field of {} sites takes {:.3g} GB (this machine has {:.3g}). Use fewer cells, or walkers",

@@ -202,7 +202,7 @@ std::vector<std::size_t> line_sites(const HopRules& rules) {
 bool JumpTable::open() const {
     for (const auto& axis : faces)
         for (const FaceKind kind : axis)
-            if (kind == FaceKind::absorbing || kind == FaceKind::reservoir) return true;
+            if (is_open(kind)) return true;
     return false;
 }
 

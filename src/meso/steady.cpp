@@ -21,7 +21,7 @@ namespace {
 using Ends = std::vector<CellHops::End>;
 constexpr std::size_t cells_per_block = 1024;
 
-bool open(const Face& face) { return face.kind == FaceKind::absorbing || face.kind == FaceKind::reservoir; }
+bool open(const Face& face) { return is_open(face.kind); }
 /// Activity outside of an open face.
 double activity_at(const Face& face) { return face.kind == FaceKind::reservoir ? face.concentration : 0; }
 const Face& face_of(const Domain& domain, const CellHops::End& end) {

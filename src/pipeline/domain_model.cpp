@@ -237,11 +237,6 @@ Face face_of(const std::vector<FaceKind>& faces, const std::array<double, 2>& co
     return {faces.empty() ? FaceKind::periodic : faces[side], concentration[side]};
 }
 
-const char* word_of(FaceKind kind) {
-    static const char* const words[] = {"periodic", "reflecting", "absorbing", "reservoir"};
-    return words[static_cast<int>(kind)];
-}
-
 } // namespace
 
 DomainModel build_domain(const Config& config) {
@@ -308,8 +303,8 @@ std::string describe(const DomainModel& model) {
     static const char* const axes[] = {"a", "b", "c"};
     for (std::size_t axis = 0; axis < 3; ++axis)
         if (d.faces[axis][0].kind != FaceKind::periodic)
-            out += fmt::format("faces    {}: {} and {}\n", axes[axis], word_of(d.faces[axis][0].kind),
-                               word_of(d.faces[axis][1].kind));
+            out += fmt::format("faces    {}: {} and {}\n", axes[axis], name(d.faces[axis][0].kind),
+                               name(d.faces[axis][1].kind));
     if (!d.crystal())
         out += fmt::format(
             "rules    {} kinds of surroundings, {} distinct columns; detailed balance within {:.1e}, "

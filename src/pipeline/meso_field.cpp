@@ -17,8 +17,8 @@
 #include "mesolith/meso/bloch.hpp"
 #include "mesolith/msm/transport.hpp"
 
+#include "columns.hpp"
 #include "meso_walkers.hpp"
-#include "stage.hpp"
 
 namespace mesolith {
 namespace {
@@ -408,9 +408,7 @@ void write(Hdf5Group& root, const FieldRuns& runs, const DomainModel& model, int
     g.set_attribute("site_updates_per_second", r.updates / std::max(r.seconds, 1e-9));
     g.set_attribute("profile_axis", std::int64_t{profile_axis});
     const std::size_t n = r.steps.size();
-    std::vector<double> time;
-    for (const std::int64_t s : r.steps) time.push_back(static_cast<double>(s) * model.domain.lag_time());
-    g.write("time", time, {}, about("ps", ""));
+    g.write("time", times_of(r.steps, model.domain.lag_time()), {}, about("ps", ""));
     g.write("total", r.total, {}, about("", "ions"));
     g.write("profile", r.profile, {n, r.n_layers}, about("", "ions per layer of cells along profile_axis"));
     g.write("region", r.region, {n, r.n_regions}, about("", "ions per region"));

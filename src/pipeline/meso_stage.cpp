@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/memory.hpp"
 #include "mesolith/io/file.hpp"
 #include "mesolith/pipeline/domain_model.hpp"
 #include "mesolith/pipeline/stages.hpp"
 
+#include "columns.hpp"
 #include "meso_ck.hpp"
 #include "meso_cost.hpp"
 #include "meso_field.hpp"
@@ -32,18 +33,18 @@ void write(Hdf5Group& root, const DomainModel& model) {
     g.set_attribute("n_classes", static_cast<std::int64_t>(model.rules.n_classes()));
     mesolith::write(g, d.basis(), "");
     std::vector<std::string> names, sources;
-    std::vector<double> tensors, weights;
+    std::vector<double> weights;
+    std::vector<Mat3> tensors;
     for (std::size_t k = 0; k < d.materials.size(); ++k) {
         names.push_back(d.materials[k].name);
         sources.push_back(model.sources[k].source);
         weights.push_back(d.materials[k].weight);
-        for (int a = 0; a < 3; ++a)
-            for (int b = 0; b < 3; ++b) tensors.push_back(model.sources[k].diffusivity(a, b));
+        tensors.push_back(model.sources[k].diffusivity);
     }
     g.write_strings("material", names, about("", "materials"));
     g.write_strings("source", sources, about("", "where each material comes from"));
     g.write("weight", weights, {}, about("", "ions per cell in equilibrium, relative"));
-    g.write("D", tensors, {names.size(), 3, 3}, about("angstrom^2/ps", "exact, of each material"));
+    g.write("D", flat(tensors), {names.size(), 3, 3}, about("angstrom^2/ps", "exact, of each material"));
     std::vector<std::string> regions;
     std::vector<std::int32_t> of_region;
     for (const Region& r : d.regions) {
@@ -53,12 +54,11 @@ void write(Hdf5Group& root, const DomainModel& model) {
     g.write_strings("region", regions, about("", "regions"));
     g.write("region_material", of_region, {}, about("", "material of each region"));
     g.write("region_cells", model.region_cells, {}, about("", "cells of each region"));
-    static const char* const kinds[] = {"periodic", "reflecting", "absorbing", "reservoir"};
     std::vector<std::string> faces;
     std::vector<double> concentrations;
     for (const auto& axis : d.faces)
         for (const Face& face : axis) {
-            faces.emplace_back(kinds[static_cast<int>(face.kind)]);
+            faces.emplace_back(name(face.kind));
             concentrations.push_back(face.concentration);
         }
     g.write_strings("faces", faces, about("", "a-, a+, b-, b+, c-, c+"));
@@ -83,8 +83,7 @@ void write(Hdf5Group& root, const DomainModel& model) {
 }
 
 void complain_about_memory(const MesoCost& cost) {
-    const double there =
-        static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+    const double there = machine_memory();
     if (cost.bytes > 0.9 * there)
         throw InputError(
             fmt::format("[meso] needs {:.1f} GB of memory, the machine has {:.1f} GB. Use fewer walkers or "

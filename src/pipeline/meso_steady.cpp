@@ -10,17 +10,10 @@
 #include "mesolith/meso/bounds.hpp"
 #include "mesolith/msm/transport.hpp"
 
-#include "stage.hpp"
+#include "columns.hpp"
 
 namespace mesolith {
 namespace {
-
-bool has_face(const Domain& domain, FaceKind kind) {
-    for (const auto& axis : domain.faces)
-        for (const Face& face : axis)
-            if (face.kind == kind) return true;
-    return false;
-}
 
 /// Mean over the sites of each layer, by weight.
 std::vector<double> layer_means(const std::vector<double>& of_site, const DomainModel& model, int axis) {
@@ -45,9 +38,7 @@ SteadyRun run_steady(const Config& config, const DomainModel& model) {
     const Domain& domain = model.domain;
     const auto start = std::chrono::steady_clock::now();
     SteadyRun run;
-    const bool reservoirs = has_face(domain, FaceKind::reservoir),
-               absorbing = has_face(domain, FaceKind::absorbing);
-    const bool open = reservoirs || absorbing;
+    const bool reservoirs = domain.has_face(FaceKind::reservoir), open = domain.open();
     if (domain.crystal()) run.diffusivity = exact_transport(model.kernel()).diffusivity;
     const bool any_periodic = domain.periodic(0) || domain.periodic(1) || domain.periodic(2);
     const bool homogenises = s.homogenise && !domain.crystal() && !open && any_periodic;
@@ -97,13 +88,6 @@ SteadyRun run_steady(const Config& config, const DomainModel& model) {
 }
 
 namespace {
-
-std::vector<double> flat(const Mat3& m) {
-    std::vector<double> values;
-    for (int a = 0; a < 3; ++a)
-        for (int b = 0; b < 3; ++b) values.push_back(m(a, b));
-    return values;
-}
 
 void write_solve(Hdf5Group& g, const SolveReport& solve) {
     g.set_attribute("iterations", std::int64_t{solve.iterations});

@@ -13,7 +13,7 @@
 #include "mesolith/io/walker_file.hpp"
 #include "mesolith/msm/transport.hpp"
 
-#include "stage.hpp"
+#include "columns.hpp"
 
 namespace mesolith {
 namespace {
@@ -26,13 +26,6 @@ std::vector<std::int64_t> distinct(std::vector<std::int64_t> steps) {
     std::sort(steps.begin(), steps.end());
     steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
     return steps;
-}
-
-bool is_open(const Domain& domain) {
-    for (const auto& axis : domain.faces)
-        for (const Face& face : axis)
-            if (face.kind == FaceKind::absorbing || face.kind == FaceKind::reservoir) return true;
-    return false;
 }
 
 Placement placement(const WalkerSection& w, const Domain& domain) {
@@ -89,7 +82,7 @@ WalkerPlan make_plan(const Config& config, const DomainModel& model) {
     const int layers = domain.cells[plan.profile_axis];
     plan.planes = {0, layers / 4, layers / 2, 3 * layers / 4};
     plan.planes.erase(std::unique(plan.planes.begin(), plan.planes.end()), plan.planes.end());
-    if (is_open(domain)) return plan;
+    if (domain.open()) return plan;
     const std::int64_t n = m.walkers.n_origins;
     for (std::int64_t o = 1; o < n; ++o) plan.origins.push_back(o * (steps.back() / (2 * n)));
     plan.origins = distinct(plan.origins);
@@ -389,32 +382,12 @@ Vec3 z_scores(const WalkerRun& run, const DomainModel& model, const Mat3& exact)
 
 namespace {
 
-std::vector<double> flat(const std::vector<Mat3>& tensors) {
-    std::vector<double> values;
-    for (const Mat3& m : tensors)
-        for (int a = 0; a < 3; ++a)
-            for (int b = 0; b < 3; ++b) values.push_back(m(a, b));
-    return values;
-}
-
-std::vector<double> flat(const std::vector<std::vector<double>>& rows) {
-    std::vector<double> values;
-    for (const auto& row : rows) values.insert(values.end(), row.begin(), row.end());
-    return values;
-}
-
-std::vector<double> times(const std::vector<std::int64_t>& steps, double tau) {
-    std::vector<double> t;
-    for (const std::int64_t s : steps) t.push_back(static_cast<double>(s) * tau);
-    return t;
-}
-
 void write_displacements(Hdf5Group& g, const WalkerRun& run, const DomainModel& model,
                          const std::optional<Mat3>& exact) {
     const WalkerAverages& a = *run.averages;
     const double tau = model.domain.lag_time();
     const std::size_t n = a.lags.size();
-    g.write("time", times(a.lags, tau), {}, about("ps", "since the origin of a displacement"));
+    g.write("time", times_of(a.lags, tau), {}, about("ps", "since the origin of a displacement"));
     g.write("msd", flat(a.msd), {n, 3, 3}, about("angstrom^2", "MSD tensor"));
     g.write("msd_error", flat(a.msd_error), {n, 3, 3}, about("angstrom^2", "standard error"));
     g.write("mean", a.mean, about("angstrom", "mean displacement"));
@@ -423,7 +396,7 @@ void write_displacements(Hdf5Group& g, const WalkerRun& run, const DomainModel& 
         g.write("exact_msd", flat(run.exact_msd), {n, 3, 3},
                 about("angstrom^2", "of the kernel, equilibrium start"));
     Hdf5Group d = g.create_group("diffusivity");
-    const auto tensor = [&](const Mat3& m) { return flat(std::vector<Mat3>{m}); };
+    const auto tensor = [&](const Mat3& m) { return flat(m); };
     d.write("D", tensor(a.diffusivity / tau), {3, 3},
             about("angstrom^2/ps", "half the slope of the covariance of displacements"));
     d.write("error", tensor(a.diffusivity_error / tau), {3, 3}, about("angstrom^2/ps", "standard error"));
@@ -454,7 +427,7 @@ void write_displacements(Hdf5Group& g, const WalkerRun& run, const DomainModel& 
     std::vector<std::int64_t> steps;
     for (const std::size_t l : plan.van_hove) steps.push_back(plan.lags[l]);
     const std::size_t bins = plan.bins.n + 1;
-    v.write("time", times(steps, tau), {}, about("ps", ""));
+    v.write("time", times_of(steps, tau), {}, about("ps", ""));
     v.write("counts", run.statistics.histogram, {steps.size(), bins},
             about("", "displacements by |d|; the last bin: beyond"));
     v.set_attribute("bin_width", plan.bins.width);
@@ -491,7 +464,7 @@ void write(Hdf5Group& root, const WalkerRun& run, const DomainModel& model,
     };
     const std::vector<std::int64_t> steps(s.plan.outputs.begin(),
                                           s.plan.outputs.begin() + static_cast<std::ptrdiff_t>(n));
-    o.write("time", times(steps, tau), {}, about("ps", ""));
+    o.write("time", times_of(steps, tau), {}, about("ps", ""));
     o.write("profile", done(s.layer, s.n_layers), {n, s.n_layers},
             about("", "walkers per layer of cells along profile_axis"));
     o.set_attribute("profile_axis", std::int64_t{s.plan.profile_axis});

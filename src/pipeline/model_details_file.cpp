@@ -8,21 +8,6 @@
 namespace mesolith {
 namespace {
 
-/// Rows of equal length, one after the other.
-std::vector<double> flat(const std::vector<std::vector<double>>& rows) {
-    std::vector<double> all;
-    for (const auto& row : rows) all.insert(all.end(), row.begin(), row.end());
-    return all;
-}
-
-std::vector<double> flat(const std::vector<Mat3>& matrices) {
-    std::vector<double> all;
-    for (const Mat3& m : matrices)
-        for (int a = 0; a < 3; ++a)
-            for (int b = 0; b < 3; ++b) all.push_back(m(a, b));
-    return all;
-}
-
 void write_pooling(Hdf5Group& root, const std::vector<PoolingLevel>& levels) {
     Hdf5Group g = root.create_group("pooling");
     g.write_strings("level", column_of(levels, [](const PoolingLevel& l) { return l.name; }));

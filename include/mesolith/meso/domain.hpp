@@ -32,6 +32,12 @@ enum class FaceKind {
     reservoir,  ///< the ion is gone, and others come in as from a crystal of fixed concentration
 };
 
+[[nodiscard]] const char* name(FaceKind kind); ///< "periodic", "reflecting", ...
+/// Whether ions leave through it for good.
+[[nodiscard]] constexpr bool is_open(FaceKind kind) {
+    return kind == FaceKind::absorbing || kind == FaceKind::reservoir;
+}
+
 struct Face {
     FaceKind kind = FaceKind::periodic;
     /// Of a reservoir: ions per cell of weight 1. The site j outside holds concentration * weight * pi_j of
@@ -59,6 +65,8 @@ struct Domain {
         return faces[static_cast<std::size_t>(axis)][0].kind == FaceKind::periodic;
     }
     bool homogeneous() const { return region.empty(); } ///< one region
+    bool has_face(FaceKind kind) const;
+    bool open() const { return has_face(FaceKind::absorbing) || has_face(FaceKind::reservoir); }
     /// One material, all faces periodic: every cell is like every other.
     bool crystal() const { return homogeneous() && periodic(0) && periodic(1) && periodic(2); }
 
