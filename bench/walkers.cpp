@@ -16,7 +16,7 @@
 
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/meso/shapes.hpp"
-#include "mesolith/meso/vector_units.hpp"
+#include "mesolith/core/vector_units.hpp"
 
 #include "../tests/support/kernels.hpp"
 #include "clock.hpp"

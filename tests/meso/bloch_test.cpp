@@ -5,7 +5,7 @@
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
 #include "mesolith/meso/bloch.hpp"
-#include "mesolith/meso/vector_units.hpp"
+#include "mesolith/core/vector_units.hpp"
 #include "mesolith/msm/van_hove.hpp"
 
 #include "support/catch.hpp"

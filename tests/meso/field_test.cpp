@@ -6,7 +6,7 @@
 #include "mesolith/core/random.hpp"
 #include "mesolith/meso/field.hpp"
 #include "mesolith/meso/shapes.hpp"
-#include "mesolith/meso/vector_units.hpp"
+#include "mesolith/core/vector_units.hpp"
 #include "mesolith/msm/van_hove.hpp"
 
 #include "support/catch.hpp"

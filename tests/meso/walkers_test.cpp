@@ -7,7 +7,7 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
-#include "mesolith/meso/vector_units.hpp"
+#include "mesolith/core/vector_units.hpp"
 #include "mesolith/meso/walkers.hpp"
 
 #include "support/catch.hpp"

@@ -1,4 +1,4 @@
-#include "mesolith/meso/vector_units.hpp"
+#include "mesolith/core/vector_units.hpp"
 
 #include <cstdint>
 
