@@ -46,6 +46,12 @@ std::string Config::resolve(const std::string& file) const {
     return (fs::path(folder) / replace_variables(file)).lexically_normal().string();
 }
 
+std::string Config::md_trajectory(std::int64_t replica) const {
+    return fs::absolute(fmt::format("{}/md/replica_{}.h5md", run.output, replica))
+        .lexically_normal()
+        .string();
+}
+
 std::vector<TrajectorySection> Config::present_trajectories() const {
     std::vector<TrajectorySection> present;
     for (const TrajectorySection& t : trajectories) {
@@ -58,6 +64,14 @@ std::vector<TrajectorySection> Config::present_trajectories() const {
         }
         present.push_back(t);
     }
+    for (std::int64_t k = 0; md && k < md->n_replicas; ++k) {
+        // A replica that failed has no trajectory.
+        if (const std::string path = md_trajectory(k); fs::exists(path)) {
+            present.emplace_back();
+            present.back().file = path;
+            present.back().format = "h5md";
+        }
+    }
     return present;
 }
 
@@ -65,7 +79,7 @@ ConfigError::ConfigError(std::vector<std::string> problems)
     : InputError(fmt::format("{}", fmt::join(problems, "\n"))), problems_(std::move(problems)) {}
 
 bool Config::needs_model() const {
-    if (!trajectories.empty() || !meso || meso->materials.empty()) return true;
+    if (!trajectories.empty() || md || !meso || meso->materials.empty()) return true;
     return std::any_of(meso->materials.begin(), meso->materials.end(),
                        [](const MaterialSection& m) { return m.kernel.empty() && m.diffusivity.empty(); });
 }

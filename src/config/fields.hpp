@@ -111,6 +111,24 @@ inline std::span<const std::string_view> names_of(PrecisionOption) {
     return names;
 }
 
+inline std::span<const std::string_view> names_of(EvaluatorOption) {
+    static constexpr std::array<std::string_view, 3> names{"auto", "native", "libtorch"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(ForcePrecision) {
+    static constexpr std::array<std::string_view, 2> names{"float", "double"};
+    return names;
+}
+inline std::span<const std::string_view> names_of(Ensemble) {
+    static constexpr std::array<std::string_view, 3> names{"nve", "langevin", "nose_hoover"};
+    return names;
+}
+
+inline const std::vector<std::string>& device_choices() {
+    static const std::vector<std::string> choices{"cpu", "cuda"};
+    return choices;
+}
+
 inline const std::vector<std::string>& format_choices() {
     static const std::vector<std::string> choices = [] {
         std::vector<std::string> c{"auto"};
@@ -161,6 +179,40 @@ void visit_fields(TrajectorySection& o, V&& v) {
     v("stride", o.stride, About("Use every n-th frame. Unwrapping sees every frame.").at_least(1));
     v("optional", o.optional,
       About("Whether a missing file is skipped with a warning instead of being an error."));
+}
+
+template <class V>
+void visit_fields(MdSection& o, V&& v) {
+    v("model", o.model,
+      About(
+          "MACE model: folded (.h5, by tools/export_mace.py) or TorchScript (.pt, also as MACE writes it for "
+          "LAMMPS), relative to the input file.")
+          .filled());
+    v("structure", o.structure, About("Crystal to start from: POSCAR or extended xyz.").filled());
+    v("repetition", o.repetition, About("Copies of the crystal along its axes.").at_least(1));
+    v("vacancies", o.vacancies,
+      About("Ions of the first mobile species taken away, drawn for each replica.").at_least(0));
+    v("evaluator", o.evaluator,
+      About("`native`: our own, for folded models. `libtorch`: for TorchScript. `auto`: by the file."));
+    v("precision", o.precision, About("Of the forces. Energies are summed in double."));
+    v("device", o.device, About("For libtorch.").choices(&device_choices()));
+    v("ensemble", o.ensemble,
+      About(
+          "`langevin`: BAOAB. `nose_hoover`: chain of three. `nve`: velocity Verlet, after an equilibration "
+          "by Langevin."));
+    v("temperature_K", o.temperature, About("Temperature.").above(0).when_unset("run.temperature_K"));
+    v("timestep_fs", o.timestep, About("Time step.").above(0).at_most(10));
+    v("friction_per_ps", o.friction, About("Of Langevin dynamics; weak, for it slows hops.").above(0));
+    v("thermostat_period_ps", o.thermostat_period, About("Of the Nose-Hoover chain.").above(0));
+    v("equilibration_ps", o.equilibration, About("Not written.").at_least(0));
+    v("length_ps", o.length, About("Of the trajectory of each replica.").above(0));
+    v("interval_ps", o.interval, About("Between two frames.").above(0));
+    v("n_replicas", o.n_replicas,
+      About("Runs with velocities, vacancies and noise of their own; as many at once as there are threads.")
+          .at_least(1)
+          .at_most(10000));
+    v("checkpoint_minutes", o.checkpoint_minutes,
+      About("Wall time between two checkpoints; 0 = only when the run is stopped.").at_least(0));
 }
 
 template <class V>

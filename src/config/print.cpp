@@ -64,6 +64,7 @@ std::string page_of(const SectionPage& page) {
 std::string to_toml(const Config& config) {
     std::string out = "[run]\n" + lines_of(config.run);
     for (const TrajectorySection& t : config.trajectories) out += "\n[[trajectory]]\n" + lines_of(t);
+    if (config.md) out += "\n[md]\n" + lines_of(*config.md);
     out += "\n[ions]\n" + lines_of(config.ions);
     out += "\n[sites]\n" + lines_of(config.sites);
     out += "\n[msm]\n" + lines_of(config.msm);
@@ -74,6 +75,10 @@ std::string to_toml(const Config& config) {
 
 std::string stage_options(const Config& config, const std::string& stage) {
     const std::string seed = fmt::format("seed = {}\n", config.run.seed);
+    if (stage == "md") // the temperature may be that of the run
+        return seed + lines_of(config.md.value_or(MdSection{})) +
+               fmt::format("temperature {}\nmobile {}\n", config.run.temperature.value_or(0),
+                           fmt::join(config.ions.mobile, " "));
     if (stage == "sites") {
         std::string out;
         for (const TrajectorySection& t : config.present_trajectories()) out += lines_of(t);
@@ -106,6 +111,10 @@ std::string config_reference() {
         {"[[trajectory]]",
          "One section per trajectory. Several are replicas of the same crystal: their counts are added, "
          "no lag window crosses from one to the next. A single one may be written `[trajectory]`."});
+    out += page_of<MdSection>(
+        {"[md]",
+         "Molecular dynamics that makes the trajectories of the run, in place of `[[trajectory]]`: one "
+         "`md/replica_N.h5md` per replica in the folder of the run."});
     out += page_of<IonSection>({"[ions]", "What diffuses, and what it moves against."});
     out += page_of<SiteSection>({"[sites]", "The crystallographic sites and how ions are assigned to them."});
     out += page_of<MarkovSection>({"[msm]", "The Markov model, its error bars and its checks."});

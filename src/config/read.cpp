@@ -324,11 +324,12 @@ public:
         : reader_(reader), config_(config), files_(files) {}
 
     void run() {
-        if (config_.trajectories.empty() && config_.needs_model())
-            reader_.complain("trajectory", "expected at least one [[trajectory]] section, got none");
+        if (config_.trajectories.empty() && !config_.md && config_.needs_model())
+            reader_.complain("trajectory", "expected at least one [[trajectory]] section or [md], got none");
         for (std::size_t k = 0; k < config_.trajectories.size(); ++k) check(config_.trajectories[k], k);
         if (files_ && !config_.trajectories.empty() && config_.present_trajectories().empty())
             reader_.complain("trajectory", "none of the optional trajectory files is there");
+        if (config_.md) check_md(*config_.md);
         if (config_.needs_model()) check_sites();
         check_msm();
         if (config_.run.name.find('/') != std::string::npos)
@@ -347,6 +348,25 @@ private:
                              fmt::format("expected more than discard_ps = {}, got {}", t.discard, *t.end));
         if (!t.file.empty()) check_file(t.file, name + ".file", t.optional);
         if (!t.cell_file.empty()) check_file(t.cell_file, name + ".cell_file", t.optional);
+    }
+
+    void check_md(const MdSection& m) {
+        if (!config_.trajectories.empty())
+            reader_.complain("md", "expected either [md] or [[trajectory]], got both");
+        if (!m.model.empty()) check_file(m.model, "md.model", false);
+        if (!m.structure.empty()) check_file(m.structure, "md.structure", false);
+        if (!m.temperature && !config_.run.temperature)
+            reader_.complain("md.temperature_K", "expected a temperature here or in [run], got none");
+        if (m.temperature && config_.run.temperature && *m.temperature != *config_.run.temperature)
+            reader_.complain("md.temperature_K", fmt::format("expected run.temperature_K = {}, got {}",
+                                                             *config_.run.temperature, *m.temperature));
+        const double steps = m.interval / (1e-3 * m.timestep);
+        if (steps < 0.5 || std::abs(steps - std::round(steps)) > 1e-6 * steps)
+            reader_.complain("md.interval_ps", fmt::format("expected a multiple of timestep_fs = {}, got {}",
+                                                           m.timestep, m.interval));
+        if (m.length < m.interval)
+            reader_.complain("md.length_ps",
+                             fmt::format("expected at least interval_ps = {}, got {}", m.interval, m.length));
     }
 
     void check_file(const std::string& file, const std::string& key, bool optional) {
@@ -623,10 +643,12 @@ Config parse_config(const std::string& text, const std::string& path, const Read
     Reader reader(path);
     for (const std::string& setting : options.set) apply_setting(root, setting, reader);
 
-    const std::vector<std::string> sections{"run", "trajectory", "ions", "sites", "msm", "meso", "report"};
+    const std::vector<std::string> sections{"run",   "trajectory", "md",   "ions",
+                                            "sites", "msm",        "meso", "report"};
     for (const auto& [key, value] : root) reader.unknown_key(key, value, "", sections);
     reader.read_section(root.get("run"), "run", config.run);
     read_sections(root, "trajectory", reader, config.trajectories);
+    if (root.contains("md")) reader.read_section(root.get("md"), "md", config.md.emplace());
     reader.read_section(root.get("ions"), "ions", config.ions);
     reader.read_section(root.get("sites"), "sites", config.sites);
     reader.read_section(root.get("msm"), "msm", config.msm);
@@ -636,6 +658,7 @@ Config parse_config(const std::string& text, const std::string& path, const Read
     CrossChecks(reader, config, options.files_must_exist).run();
     reader.throw_problems();
 
+    if (config.md && config.md->temperature) config.run.temperature = config.md->temperature;
     if (config.run.name.empty()) config.run.name = fs::path(path).stem().string();
     if (config.run.output.empty()) config.run.output = "runs/" + config.run.name;
     return config;

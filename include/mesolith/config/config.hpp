@@ -46,6 +46,36 @@ struct TrajectorySection {
     bool optional = false; ///< skip it with a warning when the file is missing
 };
 
+/// Who evaluates the forces.
+enum class EvaluatorOption {
+    automatic, ///< our own evaluator for folded models (.h5), libtorch for TorchScript (.pt)
+    native,
+    libtorch,
+};
+enum class ForcePrecision { single_precision, double_precision };
+enum class Ensemble { nve, langevin, nose_hoover };
+
+/// [md]; trajectories of the run are made when the section is there.
+struct MdSection {
+    std::string model;     ///< as TrajectorySection::file
+    std::string structure; ///< as TrajectorySection::file
+    IVec3 repetition = IVec3::Ones();
+    std::int64_t vacancies = 0; ///< mobile ions taken away
+    EvaluatorOption evaluator = EvaluatorOption::automatic;
+    ForcePrecision precision = ForcePrecision::single_precision;
+    std::string device = "cpu";
+    Ensemble ensemble = Ensemble::langevin;
+    std::optional<double> temperature; ///< [K]; that of the run unless given
+    double timestep = 0.5;             ///< [fs]
+    double friction = 1;               ///< [1/ps]
+    double thermostat_period = 0.1;    ///< [ps]
+    double equilibration = 5;          ///< [ps]
+    double length = 100;               ///< [ps]
+    double interval = 0.05;            ///< [ps]
+    std::int64_t n_replicas = 2;
+    double checkpoint_minutes = 5;
+};
+
 /// [ions]
 struct IonSection {
     std::vector<std::string> mobile = {"Li"};
@@ -214,6 +244,7 @@ struct ReportSection {
 struct Config {
     RunSection run;
     std::vector<TrajectorySection> trajectories;
+    std::optional<MdSection> md;
     IonSection ions;
     SiteSection sites;
     MarkovSection msm;
@@ -232,7 +263,10 @@ struct Config {
     /// have kernels or diffusivities of their own and there is no trajectory.
     bool needs_model() const;
 
-    /// Trajectories without the optional ones whose file is missing.
+    /// File of one replica of [md], in the folder of the run.
+    std::string md_trajectory(std::int64_t replica) const;
+
+    /// Trajectories without the optional ones whose file is missing; those that [md] makes.
     std::vector<TrajectorySection> present_trajectories() const;
 };
 
@@ -264,7 +298,7 @@ struct ReadConfigOptions {
 [[nodiscard]] std::string to_toml(const Config& config);
 
 /// The keys of one stage only: what its results depend on (no names, folders, threads).
-/// @param stage  "sites", "msm" or "meso"
+/// @param stage  "md", "sites", "msm" or "meso"
 [[nodiscard]] std::string stage_options(const Config& config, const std::string& stage);
 
 /// The reference page of all keys, Markdown (docs/config.md).

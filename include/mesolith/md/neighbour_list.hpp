@@ -40,6 +40,7 @@ private:
     struct Candidate {
         std::uint32_t atom;
         IVec3 shift;
+        Vec3 offset; // shift^T A
     };
     void search(const Cell& cell, std::span<const Vec3> positions);
 
