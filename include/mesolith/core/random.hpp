@@ -16,6 +16,9 @@ enum class RngUse : std::uint32_t {
     grains = 6,
     walker_time = 7, ///< continuous time: waiting times and hops
     reservoir = 8,   ///< how many enter, and where
+    md_velocity = 9,
+    md_thermostat = 10,
+    md_vacancy = 11, ///< which ions are taken away
 
 };
 
