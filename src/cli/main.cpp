@@ -1,6 +1,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <new>
 #include <string>
@@ -17,6 +18,7 @@
 #include "mesolith/io/file.hpp"
 #include "mesolith/pipeline/arrhenius.hpp"
 #include "mesolith/pipeline/check.hpp"
+#include "mesolith/pipeline/force_models.hpp"
 #include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/summary.hpp"
 
@@ -38,6 +40,8 @@ struct Arguments {
     std::vector<double> temperatures; ///< [K]
     std::string out;
     bool json = false;
+    std::string frames; ///< of forces
+    ForceModelOptions forces;
 };
 
 /// Messages as plain lines on standard error; warnings say that they are.
@@ -96,6 +100,7 @@ bool report_is_up_to_date(const RunFiles& files) {
 
 ExitCode run_all(const Arguments& arguments) {
     const Config config = configure(arguments, true);
+    if (config.md) run_md(config, arguments.control);
     if (config.needs_model()) {
         run_sites(config);
         run_msm(config);
@@ -109,7 +114,12 @@ ExitCode run_all(const Arguments& arguments) {
 }
 
 ExitCode run_stage(const std::string& stage, const Arguments& arguments) {
-    const Config config = configure(arguments, stage == "sites");
+    const Config config = configure(arguments, stage == "md" || stage == "sites");
+    if (stage == "md") {
+        if (!config.md) throw InputError(arguments.input + ": has no [md] section. Add one (docs/config.md)");
+        run_md(config, arguments.control);
+        return ExitCode::ok;
+    }
     if (stage == "sites") run_sites(config);
     if (stage == "msm") run_msm(config);
     if (stage == "meso") run_meso(config, arguments.control);
@@ -163,6 +173,10 @@ ExitCode execute(const std::string& command, const Arguments& arguments) {
         return ExitCode::ok;
     }
     if (command == "arrhenius") return arrhenius(arguments);
+    if (command == "forces") {
+        print(write_forces(arguments.input, arguments.frames, arguments.out, arguments.forces));
+        return ExitCode::ok;
+    }
     if (arguments.print_config && command != "info" && command != "new") {
         print(to_toml(configure(arguments, false)));
         return ExitCode::ok;
@@ -231,7 +245,7 @@ int main(int argc, char** argv) {
     app.add_flag("--strict", arguments.strict, "Exit with status 3 when a check of the model failed");
     app.add_flag("--quiet", arguments.quiet, "Only warnings and results");
     app.add_flag("--restart", arguments.control.restart,
-                 "Go on from the last checkpoint of a mesoscale run that was stopped");
+                 "Go on from the last checkpoint of a run that was stopped");
     app.add_option("--max-hours", arguments.control.max_hours,
                    "Stop with a checkpoint and status 75 after so much wall time")
         ->check(CLI::PositiveNumber);
@@ -239,6 +253,7 @@ int main(int argc, char** argv) {
 
     const std::vector<std::pair<std::string, std::string>> stages{
         {"run", "Every stage of an input file; those with nothing new to do are skipped"},
+        {"md", "Molecular dynamics with a MACE model: md/replica_N.h5md, md.h5"},
         {"sites", "Trajectories to site events: sites.h5"},
         {"msm", "Site events to a Markov model with error bars and checks: msm.h5"},
         {"meso", "Walkers and field on a large lattice: meso.h5"},
@@ -265,6 +280,13 @@ int main(int argc, char** argv) {
     several->add_option("--out", arguments.out,
                         "also write an HDF5 file, for python -m mesolith_report.arrhenius");
     several->add_flag("--json", arguments.json, "print JSON instead of a table");
+    CLI::App* forces = app.add_subcommand("forces", "Energies, forces and stress of single frames");
+    forces->add_option("model", arguments.input, "folded model (.h5)")->required();
+    forces->add_option("frames", arguments.frames, "extended xyz, POSCAR or trajectory")->required();
+    forces->add_option("--out", arguments.out, "extended xyz file to write")->required();
+    forces->add_option("--precision", arguments.forces.precision, "float or double (default)")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, ForcePrecision>{
+            {"float", ForcePrecision::single_precision}, {"double", ForcePrecision::double_precision}}));
     app.add_subcommand("new", "A commented input file to start from")
         ->add_option("file", arguments.input, "file to write (default: standard output)");
     add_kernel_commands(app, arguments.kernel);

@@ -66,9 +66,9 @@ std::vector<TrajectorySection> Config::present_trajectories() const {
     }
     for (std::int64_t k = 0; md && k < md->n_replicas; ++k) {
         // A replica that failed has no trajectory.
-        if (const std::string path = md_trajectory(k); fs::exists(path)) {
+        if (const std::string made = md_trajectory(k); fs::exists(made)) {
             present.emplace_back();
-            present.back().file = path;
+            present.back().file = made;
             present.back().format = "h5md";
         }
     }

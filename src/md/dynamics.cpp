@@ -123,7 +123,9 @@ void Dynamics::fail_at(std::size_t atom) const {
     std::size_t other = atom;
     for (std::size_t j = 0; j < state_.size(); ++j) {
         if (j == atom) continue;
-        const double d = state_.cell.minimum_image(state_.positions[j] - state_.positions[atom]).norm();
+        const Vec3 r = state_.positions[j] - state_.positions[atom];
+        if (!(r.norm() < 1e6)) continue; // lost: it has no images
+        const double d = state_.cell.minimum_image(r).norm();
         if (d < nearest) nearest = d, other = j;
     }
     throw DataError(fmt::format(

@@ -11,6 +11,7 @@ namespace fs = std::filesystem;
 
 RunFiles::RunFiles(const std::string& name) : folder(name) {
     const auto in_folder = [&](const char* file) { return (fs::path(folder) / file).string(); };
+    md = in_folder("md.h5");
     sites = in_folder("sites.h5");
     msm = in_folder("msm.h5");
     meso = in_folder("meso.h5");

@@ -465,3 +465,29 @@ TEST_CASE("every key of the printed options stands in the reference page", "[con
     }
     CHECK(keys > 50);
 }
+
+TEST_CASE("molecular dynamics stands in for trajectories and is checked as a whole", "[config]") {
+    const std::string md = "[md]\nmodel = \"m.h5\"\nstructure = \"c.POSCAR\"\n";
+    const Config c = parse(md + "temperature_K = 700\n[sites]\nstructure = \"c.POSCAR\"\n");
+    REQUIRE(c.md);
+    CHECK(c.needs_model());
+    CHECK(c.run.temperature == 700);
+    CHECK(c.md->timestep == 0.5);
+    CHECK(parse(to_toml(c)).md->model == "m.h5");
+    CHECK(stage_options(c, "md") != stage_options(parse(md + "temperature_K = 701\n[sites]\nstructure = "
+                                                             "\"c.POSCAR\"\n"),
+                                                  "md"));
+
+    const auto found =
+        problems_of(md + "interval_ps = 0.0503\nensemble = \"npt\"\nlength_ps = 0.01\n" + smallest);
+    const std::string all = [&] {
+        std::string text;
+        for (const std::string& problem : found) text += problem + "\n";
+        return text;
+    }();
+    CHECK_THAT(all, contains_text("md.ensemble: expected \"nve\", \"langevin\" or \"nose_hoover\""));
+    CHECK_THAT(all, contains_text("expected either [md] or [[trajectory]], got both"));
+    CHECK_THAT(all, contains_text("md.interval_ps: expected a multiple of timestep_fs = 0.5, got 0.0503"));
+    CHECK_THAT(all, contains_text("md.length_ps: expected at least interval_ps = 0.0503, got 0.01"));
+    CHECK_THAT(all, contains_text("md.temperature_K: expected a temperature here or in [run], got none"));
+}

@@ -11,10 +11,17 @@ namespace mesolith {
 /// Names of the files in the folder of a run.
 struct RunFiles {
     explicit RunFiles(const std::string& folder);
-    std::string folder, sites, msm, meso, summary, report;
+    std::string folder, md, sites, msm, meso, summary, report;
 };
 
 enum class StageOutcome { done, up_to_date };
+
+/// Molecular dynamics of all replicas of [md]: md/replica_N.h5md (continuous positions) and md.h5 (energies
+/// and temperatures, how each replica ended). Replicas run side by side on the threads; one that fails is
+/// left out, the others finish. Bits depend neither on the number of threads nor on stops in between.
+/// @throws InputError when the model does not know an element; DataError when every replica failed; Stopped
+/// with a checkpoint for each replica
+StageOutcome run_md(const Config& config, const RunControl& control = {});
 
 /// Trajectories to site events: sites.h5.
 /// @throws InputError  the crystal does not fit the cell, a species is missing, no frame interval, ...

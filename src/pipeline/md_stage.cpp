@@ -1,0 +1,394 @@
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <mutex>
+#include <numeric>
+#include <optional>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "mesolith/core/parallel.hpp"
+#include "mesolith/core/units.hpp"
+#include "mesolith/io/checkpoint.hpp"
+#include "mesolith/io/file.hpp"
+#include "mesolith/io/h5md.hpp"
+#include "mesolith/io/structure_file.hpp"
+#include "mesolith/md/dynamics.hpp"
+#include "mesolith/pipeline/force_models.hpp"
+#include "mesolith/pipeline/stages.hpp"
+#include "mesolith/trajectory/elements.hpp"
+
+#include "checkpointing.hpp"
+#include "columns.hpp"
+#include "stage.hpp"
+
+namespace mesolith {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::int64_t steps_of(double time, const MdSection& md) { // [ps]
+    return std::llround(time / (md.timestep * units::ps_per_fs));
+}
+
+/// What is written of a replica beside its trajectory, one value per frame.
+struct TimeSeries {
+    std::vector<double> time, temperature, potential_energy, conserved; // [ps], [K], [eV], [eV]
+
+    void add(double now, const Dynamics& dynamics) {
+        time.push_back(now);
+        temperature.push_back(dynamics.temperature());
+        potential_energy.push_back(dynamics.forces().energy);
+        conserved.push_back(dynamics.conserved_energy());
+    }
+};
+
+struct Replica {
+    std::uint64_t number = 0;
+    Structure crystal; // without the ions taken away
+    std::string path;  // of its trajectory
+    std::optional<Checkpoint> checkpoint;
+    TimeSeries series;
+    std::string failure, stopped; // "" when it ended well
+};
+
+/// The crystal of one replica: copies, then ions taken away by lot.
+Structure starting_crystal(const Config& config, const Structure& cell, std::uint64_t replica) {
+    const MdSection& md = *config.md;
+    Structure crystal = repeat(cell, md.repetition);
+    std::vector<std::size_t> ions;
+    for (std::size_t i = 0; i < crystal.size(); ++i)
+        if (crystal.species[i] == config.ions.mobile.front()) ions.push_back(i);
+    if (static_cast<std::size_t>(md.vacancies) >= std::max<std::size_t>(ions.size(), 1))
+        throw InputError(fmt::format("md.vacancies: expected fewer than the {} {} of the crystal, got {}",
+                                     ions.size(), config.ions.mobile.front(), md.vacancies));
+    Stream random(static_cast<std::uint64_t>(config.run.seed), RngUse::md_vacancy, replica, 0);
+    std::vector<std::size_t> away;
+    for (std::int64_t k = 0; k < md.vacancies; ++k) {
+        const auto pick = std::min(
+            static_cast<std::size_t>(uniform01(random) * static_cast<double>(ions.size())), ions.size() - 1);
+        away.push_back(ions[pick]);
+        ions.erase(ions.begin() + static_cast<std::ptrdiff_t>(pick));
+    }
+    std::sort(away.rbegin(), away.rend());
+    for (const std::size_t i : away) {
+        crystal.species.erase(crystal.species.begin() + static_cast<std::ptrdiff_t>(i));
+        crystal.fractional.erase(crystal.fractional.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    return crystal;
+}
+
+std::vector<int> numbers_of(const Structure& crystal) {
+    std::vector<int> numbers;
+    for (const std::string& species : crystal.species) numbers.push_back(atomic_number(species));
+    return numbers;
+}
+
+MdState at_rest(const Structure& crystal) {
+    std::vector<Vec3> positions;
+    for (const Vec3& f : crystal.fractional) positions.push_back(crystal.cell.to_cartesian(f));
+    return make_md_state(crystal.cell, numbers_of(crystal), std::move(positions));
+}
+
+std::vector<double> flat_vectors(const std::vector<Vec3>& vectors) {
+    std::vector<double> all;
+    for (const Vec3& v : vectors) all.insert(all.end(), v.data(), v.data() + 3);
+    return all;
+}
+
+std::vector<Vec3> vectors_from(const Checkpoint& checkpoint, const std::string& name, std::size_t n) {
+    const auto all = checkpoint.read<double>(name);
+    if (all.size() != 3 * n)
+        throw FileError(fmt::format("{}: {} holds {} numbers instead of {}. Remove the checkpoint",
+                                    checkpoint.file_name(), name, all.size(), 3 * n));
+    std::vector<Vec3> vectors;
+    for (std::size_t i = 0; i < n; ++i) vectors.emplace_back(all[3 * i], all[3 * i + 1], all[3 * i + 2]);
+    return vectors;
+}
+
+void write_state(CheckpointWriter& writer, const MdState& state, const TimeSeries& series) {
+    writer.write("step", std::vector<std::int64_t>{state.step});
+    writer.write("positions", flat_vectors(state.positions));
+    writer.write("velocities", flat_vectors(state.velocities));
+    writer.write("chain_position", state.chain_position);
+    writer.write("chain_velocity", state.chain_velocity);
+    writer.write("bath_heat", std::vector<double>{state.bath_heat});
+    writer.write("series/time", series.time);
+    writer.write("series/temperature", series.temperature);
+    writer.write("series/potential_energy", series.potential_energy);
+    writer.write("series/conserved", series.conserved);
+}
+
+void read_state(const Checkpoint& checkpoint, MdState& state, TimeSeries& series) {
+    const std::size_t n = state.size();
+    state.step = checkpoint.read<std::int64_t>("step").at(0);
+    state.positions = vectors_from(checkpoint, "positions", n);
+    state.velocities = vectors_from(checkpoint, "velocities", n);
+    state.chain_position = checkpoint.read<double>("chain_position");
+    state.chain_velocity = checkpoint.read<double>("chain_velocity");
+    state.bath_heat = checkpoint.read<double>("bath_heat").at(0);
+    series = {checkpoint.read<double>("series/time"), checkpoint.read<double>("series/temperature"),
+              checkpoint.read<double>("series/potential_energy"),
+              checkpoint.read<double>("series/conserved")};
+}
+
+/// The centre of mass at rest: where the ensemble that follows keeps it.
+void remove_drift(MdState& state) {
+    double mass = 0;
+    for (const double m : state.masses) mass += m;
+    const Vec3 drift = momentum(state) / mass;
+    for (Vec3& v : state.velocities) v -= drift;
+}
+
+/// Shared by the threads that run replicas: HDF5 and the terminal are for one at a time.
+class MdRun {
+public:
+    MdRun(const Config& config, const ForceField& field, std::string fingerprint, const RunControl& control)
+        : config_(config), md_(*config.md), field_(field), fingerprint_(std::move(fingerprint)),
+          control_(control), progress_("molecular dynamics") {
+        options_.timestep = md_.timestep * units::ps_per_fs;
+        options_.temperature = *config.run.temperature;
+        options_.friction = md_.friction;
+        options_.period = md_.thermostat_period;
+        options_.seed = static_cast<std::uint64_t>(config.run.seed);
+    }
+
+    std::int64_t n_frames() const { return std::llround(std::floor(md_.length / md_.interval + 1e-9)); }
+    std::int64_t equilibration() const { return steps_of(md_.equilibration, md_); }
+    std::int64_t steps() const { return equilibration() + n_frames() * steps_of(md_.interval, md_); }
+    std::int64_t steps_done() const { return done_; }
+
+    Checkpointing checkpointing(const Replica& replica) const {
+        return Checkpointing(replica.path + ".checkpoint", fingerprint_, md_.checkpoint_minutes, control_);
+    }
+
+    void run(Replica& replica) {
+        try {
+            follow(replica);
+        } catch (const Stopped& reason) {
+            replica.stopped = reason.what();
+        } catch (const DataError& error) {
+            replica.failure = error.what();
+        }
+    }
+
+    void finish() { progress_.finish(); }
+
+private:
+    void follow(Replica& replica) {
+        Checkpointing saved = checkpointing(replica);
+        MdState state = at_rest(replica.crystal);
+        MdOptions options = options_;
+        options.replica = replica.number;
+        if (replica.checkpoint)
+            read_state(*replica.checkpoint, state, replica.series);
+        else
+            draw_velocities(state, options.temperature, options.seed, replica.number);
+        auto n_written = static_cast<std::int64_t>(replica.series.time.size());
+        H5mdOptions file;
+        file.unwrapped = true;
+        std::unique_lock lock(files_);
+        H5mdWriter writer = H5mdWriter::resume(replica.path, replica.crystal.species,
+                                               static_cast<std::uint64_t>(n_written), file);
+        lock.unlock();
+        const auto safe_point = [&](const Dynamics& dynamics) {
+            saved.at_safe_point([&](CheckpointWriter& checkpoint) {
+                const std::lock_guard one(files_);
+                writer.flush();
+                write_state(checkpoint, dynamics.state(), replica.series);
+            });
+        };
+
+        if (state.step < equilibration()) {
+            options.ensemble = MdEnsemble::langevin;
+            Dynamics dynamics(field_.clone(), std::move(state), options);
+            while (dynamics.state().step < equilibration()) {
+                if (dynamics.state().step > 0) safe_point(dynamics);
+                advance(dynamics, std::min<std::int64_t>(200, equilibration() - dynamics.state().step));
+            }
+            state = dynamics.state();
+            state.bath_heat = 0;
+            if (md_.ensemble != Ensemble::langevin) remove_drift(state);
+        }
+        options.ensemble = md_.ensemble == Ensemble::nve        ? MdEnsemble::nve
+                           : md_.ensemble == Ensemble::langevin ? MdEnsemble::langevin
+                                                                : MdEnsemble::nose_hoover;
+        Dynamics dynamics(field_.clone(), std::move(state), options);
+        Frame frame;
+        frame.cell = replica.crystal.cell;
+        for (; n_written < n_frames(); ++n_written) {
+            if (n_written > 0) safe_point(dynamics);
+            advance(dynamics, steps_of(md_.interval, md_));
+            frame.index = n_written;
+            frame.time = static_cast<double>(n_written + 1) * md_.interval;
+            frame.positions = dynamics.state().positions;
+            replica.series.add(frame.time, dynamics);
+            const std::lock_guard one(files_);
+            writer.append(frame, dynamics.state().step);
+        }
+        lock.lock();
+        writer.close();
+        lock.unlock();
+        saved.remove();
+    }
+
+    void advance(Dynamics& dynamics, std::int64_t n) {
+        dynamics.run(n);
+        done_ += n;
+        if (const std::unique_lock one(terminal_, std::try_to_lock); one)
+            progress_.update(static_cast<double>(done_) / static_cast<double>(steps() * md_.n_replicas));
+    }
+
+    const Config& config_;
+    const MdSection& md_;
+    const ForceField& field_;
+    std::string fingerprint_;
+    const RunControl& control_;
+    MdOptions options_;
+    std::mutex files_, terminal_;
+    std::atomic<std::int64_t> done_{0};
+    StageProgress progress_;
+};
+
+struct MeanWithError {
+    double mean = 0, error = 0;
+};
+
+/// Of a correlated series, by ten blocks.
+MeanWithError block_mean(const std::vector<double>& values) {
+    const std::size_t n_blocks = std::min<std::size_t>(10, values.size());
+    MeanWithError result;
+    std::vector<double> means;
+    for (std::size_t b = 0; b < n_blocks; ++b) {
+        const std::size_t begin = b * values.size() / n_blocks, end = (b + 1) * values.size() / n_blocks;
+        means.push_back(std::accumulate(values.begin() + static_cast<std::ptrdiff_t>(begin),
+                                        values.begin() + static_cast<std::ptrdiff_t>(end), 0.0) /
+                        static_cast<double>(end - begin));
+        result.mean += means.back() / static_cast<double>(n_blocks);
+    }
+    double sum = 0;
+    for (const double m : means) sum += (m - result.mean) * (m - result.mean);
+    if (n_blocks > 1) result.error = std::sqrt(sum / static_cast<double>(n_blocks * (n_blocks - 1)));
+    return result;
+}
+
+/// Slope of a straight line through the points.
+double slope(const std::vector<double>& x, const std::vector<double>& y) {
+    const double n = static_cast<double>(x.size());
+    const double mx = std::accumulate(x.begin(), x.end(), 0.0) / n;
+    const double my = std::accumulate(y.begin(), y.end(), 0.0) / n;
+    double xx = 0, xy = 0;
+    for (std::size_t k = 0; k < x.size(); ++k) {
+        xx += (x[k] - mx) * (x[k] - mx);
+        xy += (x[k] - mx) * (y[k] - my);
+    }
+    return xx > 0 ? xy / xx : 0;
+}
+
+void write_replica(Hdf5Group& group, const Replica& replica) {
+    group.set_attribute("failure", replica.failure);
+    const TimeSeries& s = replica.series;
+    group.write("time", s.time, {}, about("ps", "since the end of the equilibration"));
+    group.write("temperature", s.temperature, {}, about("K", "of the frame"));
+    group.write("potential_energy", s.potential_energy, {}, about("eV", "of the frame"));
+    group.write("conserved_energy", s.conserved, {},
+                about("eV", "constant but for the error of the time step"));
+    const double atoms = static_cast<double>(replica.crystal.size());
+    const MeanWithError kelvin = block_mean(s.temperature);
+    group.write("mean_temperature", std::vector<double>{kelvin.mean, kelvin.error}, {},
+                about("K", "mean and standard error (blocks)"));
+    group.write("energy_drift", std::vector<double>{slope(s.time, s.conserved) / atoms}, {},
+                about("eV/atom/ps", "slope of the conserved energy"));
+}
+
+void check_elements(const ForceField& field, const Structure& crystal, const std::string& model) {
+    const std::vector<int> known = field.elements();
+    for (const std::string& species : crystal.species)
+        if (std::find(known.begin(), known.end(), atomic_number(species)) == known.end()) {
+            std::vector<std::string> names;
+            for (const int z : known) names.emplace_back(element_symbol(z));
+            throw InputError(fmt::format("{}: does not know the element {} (it knows {}). Take another model",
+                                         model, species, fmt::join(names, ", ")));
+        }
+}
+
+} // namespace
+
+StageOutcome run_md(const Config& config, const RunControl& control) {
+    const RunFiles files(config.run.output);
+    const MdSection& md = *config.md;
+    prepare_output_folder((fs::path(files.folder) / "md").string());
+    const auto existing = existing_result(files.md);
+    const std::vector<InputFile> known = existing ? existing->inputs : std::vector<InputFile>{};
+    Provenance provenance = new_provenance(config, "md",
+                                           {describe_input(config.resolve(md.model), known),
+                                            describe_input(config.resolve(md.structure), known)},
+                                           "");
+    if (is_up_to_date(existing, provenance, files.md)) return StageOutcome::up_to_date;
+
+    const Structure cell = read_structure(config.resolve(md.structure));
+    const ForceModel model =
+        open_force_model(config.resolve(md.model), {md.evaluator, md.precision, md.device});
+    check_elements(*model.field, cell, config.resolve(md.model));
+    spdlog::info("md: {}", model.statement);
+
+    MdRun run(config, *model.field, provenance.fingerprint, control);
+    std::vector<Replica> replicas(static_cast<std::size_t>(md.n_replicas));
+    for (std::size_t k = 0; k < replicas.size(); ++k) {
+        Replica& replica = replicas[k];
+        replica.number = k;
+        replica.crystal = starting_crystal(config, cell, k);
+        replica.path = config.md_trajectory(static_cast<std::int64_t>(k));
+        if (auto checkpoint = run.checkpointing(replica).load())
+            replica.checkpoint.emplace(std::move(*checkpoint));
+    }
+    spdlog::info(
+        "md: {} replica{} of {} atoms at {:g} K, {:g} ps after {:g} ps of equilibration, {:g} fs a step",
+        replicas.size(), replicas.size() == 1 ? "" : "s", replicas.front().crystal.size(),
+        *config.run.temperature, md.length, md.equilibration, md.timestep);
+
+    const auto start = std::chrono::steady_clock::now();
+    for_each_index(replicas.size(), [&](std::size_t k) { run.run(replicas[k]); });
+    run.finish();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+    for (const Replica& replica : replicas)
+        if (!replica.stopped.empty()) throw Stopped(replica.stopped);
+    std::size_t failed = 0;
+    for (const Replica& replica : replicas) {
+        if (!replica.failure.empty()) {
+            ++failed;
+            fs::remove(replica.path);
+            warn(provenance.warnings,
+                 fmt::format("replica {} is left out: {}", replica.number, replica.failure));
+            continue;
+        }
+        const MeanWithError kelvin = block_mean(replica.series.temperature);
+        spdlog::info("  replica {}: {:.1f} +- {:.1f} K, conserved energy drifts by {:.1e} eV/atom/ps",
+                     replica.number, kelvin.mean, kelvin.error,
+                     slope(replica.series.time, replica.series.conserved) /
+                         static_cast<double>(replica.crystal.size()));
+    }
+    if (failed == replicas.size())
+        throw DataError("every replica failed; the last: " + replicas.back().failure);
+    const double steps = static_cast<double>(run.steps_done());
+    spdlog::info("md: {:.3g} atom-steps/s, {:.3g} ns/day of all replicas together",
+                 steps * static_cast<double>(replicas.front().crystal.size()) / seconds,
+                 steps * md.timestep * 1e-6 / seconds * 86400);
+
+    Hdf5File file = Hdf5File::create(files.md);
+    write(file, provenance);
+    file.set_attribute("evaluator", model.statement);
+    for (const Replica& replica : replicas) {
+        Hdf5Group group = file.create_group(fmt::format("replicas/{}", replica.number));
+        write_replica(group, replica);
+    }
+    file.commit();
+    spdlog::info("md: wrote {}", files.md);
+    return StageOutcome::done;
+}
+
+} // namespace mesolith

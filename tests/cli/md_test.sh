@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Molecular dynamics by the shipped model: the same bits for one and two threads and after kills at any moment; what fails
+# is said in one line; forces of the reference frames.
+. "$(dirname "$0")/common.sh"
+
+cat >md.toml <<TOML
+[run]
+name = "md"
+temperature_K = 600
+[md]
+model = "$source_folder/inputs/models/li_si_mace16.h5"
+structure = "$source_folder/inputs/structures/Li13Si4.POSCAR"
+vacancies = 1
+equilibration_ps = 0.05
+length_ps = 0.25
+interval_ps = 0.005
+n_replicas = 2
+checkpoint_minutes = 1e-4
+[sites]
+structure = "$source_folder/inputs/structures/Li13Si4.POSCAR"
+[report]
+enabled = false
+TOML
+
+cat >same.py <<'PY'
+import sys, h5py
+def positions(folder, k):
+    with h5py.File(f"{folder}/md/replica_{k}.h5md") as file:
+        return file["particles/all/position/value"][()]
+a, b = sys.argv[1:]
+for k in (0, 1):
+    x, y = positions(a, k), positions(b, k)
+    if x.shape != y.shape or x.shape[0] != 50 or x.tobytes() != y.tobytes():
+        sys.exit(f"replica {k} differs: {x.shape} {y.shape}")
+if positions(a, 0).tobytes() == positions(a, 1).tobytes():
+    sys.exit("both replicas are the same")
+PY
+same() { $python same.py "$1" "$2" || fail "$1 and $2 differ"; }
+
+for ensemble in langevin nose_hoover; do
+  expect 0 'md: wrote' md md.toml --threads 2 --set "run.output=\"$ensemble\"" --set "md.ensemble=\"$ensemble\""
+  expect 0 'md: wrote' md md.toml --threads 1 --set "run.output=\"$ensemble-1\"" --set "md.ensemble=\"$ensemble\""
+  same $ensemble $ensemble-1
+done
+expect 0 'nothing has changed' md md.toml --set 'run.output="langevin"'
+
+# Killed 20 times at random moments, whatever it was doing.
+RANDOM=3
+kills=0 tries=0
+begin=$(date +%s.%N)
+expect 0 'md: wrote' md md.toml --set 'run.output="timed"'
+end=$(date +%s.%N)
+while [ $kills -lt 20 ] && [ $tries -lt 100 ]; do
+  tries=$((tries + 1))
+  "$program" md md.toml --restart --set 'run.output="killed"' >out.txt 2>err.txt &
+  pid=$!
+  sleep "$(awk -v t="$begin" -v e="$end" -v r=$RANDOM 'BEGIN { printf "%.3f", (e - t) * (0.1 + 0.5 * r / 32768) }')"
+  if kill -9 $pid 2>/dev/null; then kills=$((kills + 1)); fi
+  wait $pid 2>/dev/null
+  if [ -e killed/md.h5 ]; then
+    same langevin killed
+    rm -r killed
+  fi
+done
+[ $kills -eq 20 ] || fail "only $kills kills"
+expect 0 'md: wrote' md md.toml --restart --set 'run.output="killed"'
+same langevin killed
+ls killed/md | grep -Eq 'checkpoint|part' && fail "unfinished files are left: $(ls killed/md)"
+expect 75 'stopped \(--max-hours\).*--restart goes on' md md.toml --max-hours 1e-6 --set 'run.output="limit"'
+
+# What does not go.
+expect 2 'does not know the element Co' md md.toml --set "md.structure=\"$source_folder/inputs/structures/LiCoO2.POSCAR\"" --set md.vacancies=0 --set 'run.output="co"'
+expect 1 'every replica failed.*step [0-9]+: (the force on atom|the temperature has run away)' md md.toml --set md.timestep_fs=10 --set md.temperature_K=20000 --set run.temperature_K=20000 --set 'run.output="hot"'
+head -c 100000 "$source_folder/inputs/models/li_si_mace16.h5" >cut.h5
+expect 1 'cut.h5: ' md md.toml --set 'md.model="cut.h5"' --set 'run.output="cut"'
+touch x.model
+expect 2 'is a Python pickle.*export_mace' forces x.model "$source_folder/inputs/structures/Li13Si4.POSCAR" --out x.extxyz
+finish
