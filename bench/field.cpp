@@ -11,8 +11,8 @@
 #include <Eigen/SparseCore>
 
 #include "mesolith/core/parallel.hpp"
-#include "mesolith/meso/shapes.hpp"
 #include "mesolith/core/vector_units.hpp"
+#include "mesolith/meso/shapes.hpp"
 
 #include "../tests/support/kernels.hpp"
 #include "clock.hpp"

@@ -1,5 +1,5 @@
-// Steps of the built-in MACE evaluator, the shipped Li-Si model, 204 atoms of Li13Si4 that move a little between
-// steps: each kind of vector instructions and precision against the baseline instructions in double.
+// Steps of the built-in MACE evaluator, the shipped Li-Si model, 204 atoms of Li13Si4 that move a little
+// between steps: each kind of vector instructions and precision against the baseline instructions in double.
 #include "mesolith/md/native_mace.hpp"
 
 #include <cstdio>
@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "mesolith/core/vector_units.hpp"
+#include "mesolith/io/configuration_file.hpp"
 #include "mesolith/io/mace_file.hpp"
-#include "mesolith/io/trajectory_file.hpp"
 #include "mesolith/trajectory/elements.hpp"
 
 #include "clock.hpp"
@@ -19,18 +19,17 @@ using namespace mesolith;
 int main(int argc, char** argv) {
     const std::string folder = std::string(MESOLITH_SOURCE_DIR) + "/inputs/models/";
     const FoldedMace model = read_folded_mace(argc > 1 ? argv[1] : folder + "li_si_mace16.h5");
-    const auto source = open_trajectory(folder + "li13si4_204_atoms.extxyz");
-    Frame frame;
-    if (!source->read(frame)) return 1;
+    const Configuration frame = read_configurations(folder + "li_si_mace16_reference.extxyz").at(1);
     std::vector<int> numbers;
-    for (const std::string& symbol : source->header().species) numbers.push_back(atomic_number(symbol));
+    for (const std::string& symbol : frame.species) numbers.push_back(atomic_number(symbol));
     const auto n = static_cast<double>(numbers.size());
 
     double plain = 0;
     for (const VectorUnits units : {VectorUnits::baseline, VectorUnits::avx2, VectorUnits::avx512}) {
         limit_vector_units(units);
         if (vector_units() != units) continue;
-        for (const MacePrecision precision : {MacePrecision::double_precision, MacePrecision::single_precision}) {
+        for (const MacePrecision precision :
+             {MacePrecision::double_precision, MacePrecision::single_precision}) {
             NativeMace field(model, precision);
             Forces forces;
             std::vector<Vec3> positions = frame.positions;

@@ -15,8 +15,8 @@
 #include <boost/random/mersenne_twister.hpp>
 
 #include "mesolith/core/parallel.hpp"
-#include "mesolith/meso/shapes.hpp"
 #include "mesolith/core/vector_units.hpp"
+#include "mesolith/meso/shapes.hpp"
 
 #include "../tests/support/kernels.hpp"
 #include "clock.hpp"

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# From a fresh clone to a diffusivity: installs what is missing, builds the program, runs inputs/li15si4_600K.toml.
+# From a fresh clone to a diffusivity: installs what is missing, builds the program, runs inputs/li15si4_800K_md.toml,
+# from molecular dynamics to the report.
 #   tools/quickstart.sh [INPUT.toml]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tools/lib.sh
 source tools/lib.sh
 
-input=${1-inputs/li15si4_600K.toml}
+input=${1-inputs/li15si4_800K_md.toml}
 [[ -f $input ]] || die "$input does not exist. The inputs that come with mesolith: $(echo inputs/*.toml)"
 
 need_packages tools/packages.txt

@@ -150,8 +150,13 @@ std::string check_run(const Config& config) {
     const auto sections = config.present_trajectories();
     std::string out;
     std::vector<std::string> warnings = config.warnings;
-    if (sections.empty()) { // materials bring their kernels: there is only [meso]
-        out += meso_lines(config, warnings) + fmt::format("output   {}\n", config.run.output);
+    if (config.md)
+        out += fmt::format("md       {} replicas of {:g} ps after {:g} ps, {:g} fs a step: {}\n",
+                           config.md->n_replicas, config.md->length, config.md->equilibration,
+                           config.md->timestep, config.resolve(config.md->model));
+    if (sections.empty()) { // made by [md], or materials bring their kernels and there is only [meso]
+        if (config.meso) out += meso_lines(config, warnings);
+        out += fmt::format("output   {}\n", config.run.output);
         for (const std::string& warning : warnings) out += fmt::format("warning  {}\n", warning);
         return out;
     }

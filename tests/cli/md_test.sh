@@ -70,7 +70,7 @@ expect 75 'stopped \(--max-hours\).*--restart goes on' md md.toml --max-hours 1e
 
 # What does not go.
 expect 2 'does not know the element Co' md md.toml --set "md.structure=\"$source_folder/inputs/structures/LiCoO2.POSCAR\"" --set md.vacancies=0 --set 'run.output="co"'
-expect 1 'every replica failed.*step [0-9]+: (the force on atom|the temperature has run away)' md md.toml --set md.timestep_fs=10 --set md.temperature_K=20000 --set run.temperature_K=20000 --set 'run.output="hot"'
+expect 1 'every replica failed.*step [0-9]+: (the force on atom|the temperature has run away)' md md.toml --set md.timestep_fs=10 --set md.interval_ps=0.05 --set md.temperature_K=20000 --set run.temperature_K=20000 --set 'run.output="hot"'
 head -c 100000 "$source_folder/inputs/models/li_si_mace16.h5" >cut.h5
 expect 1 'cut.h5: ' md md.toml --set 'md.model="cut.h5"' --set 'run.output="cut"'
 touch x.model

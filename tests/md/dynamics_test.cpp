@@ -101,7 +101,8 @@ TEST_CASE("the energy error of both deterministic integrators falls with the squ
     std::vector<double> worst;
     for (const double dt : {0.001, 0.0005}) {
         std::vector<Vec3> start;
-        for (int i = 0; i < 8; ++i) start.emplace_back(0.1 * std::sin(2.0 * i), 0.1 * std::cos(1.3 * i), 0.05);
+        for (int i = 0; i < 8; ++i)
+            start.emplace_back(0.1 * std::sin(2.0 * i), 0.1 * std::cos(1.3 * i), 0.05);
         MdState state = lithium_at(start);
         draw_velocities(state, 600, 3, 0);
         Dynamics md(std::make_unique<Ring>(), state, options(ensemble, dt));
