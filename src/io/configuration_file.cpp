@@ -28,8 +28,8 @@ Configuration read_frame(TextInput& input, std::string_view count) {
     if (!comment.lattice)
         input.fail("the frame has no Lattice", "the cell is needed", "Write it with its cell");
     ColumnPlan plan;
-    const std::string problem = parse_properties(
-        comment.properties.empty() ? "species:S:1:pos:R:3" : comment.properties, plan);
+    const std::string problem =
+        parse_properties(comment.properties.empty() ? "species:S:1:pos:R:3" : comment.properties, plan);
     if (!problem.empty())
         input.fail("Properties cannot be used", problem, "Write the file with species:S:1:pos:R:3");
     Configuration frame;

@@ -40,12 +40,18 @@ MaceMatrix<T> matrix(const double* values, std::size_t n, std::size_t gap, std::
         W.stride = in * wide_out;
         W.transposed_stride = out * wide_in;
     }
+    // Weights that training let decay to nothing would be denormal numbers, which are very slow.
+    double negligible = 0;
+    for (std::size_t m = 0; m < n; ++m)
+        for (std::size_t k = 0; k < in * out; ++k)
+            negligible = std::max(negligible, 1e-18 * std::abs(values[m * gap + k]));
     W.rows.assign(n * in * wide_out, T(0));
     W.transposed.assign(n * out * wide_in, T(0));
     for (std::size_t m = 0; m < n; ++m)
         for (std::size_t i = 0; i < in; ++i)
             for (std::size_t o = 0; o < out; ++o) {
-                const T w = static_cast<T>(values[m * gap + i * out + o]);
+                const double value = values[m * gap + i * out + o];
+                const T w = std::abs(value) > negligible ? static_cast<T>(value) : T(0);
                 W.rows[(m * in + i) * wide_out + o] = w;
                 W.transposed[(m * out + o) * wide_in + i] = w;
             }

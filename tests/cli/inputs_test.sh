@@ -2,7 +2,7 @@
 # The shipped inputs fit together, and the ions of Li15Si4 are mapped as an independent count says.
 . "$(dirname "$0")/common.sh"
 for input in "$source_folder"/inputs/*.toml; do
-  expect 0 'per repeat unit|^domain ' check "$input"
+  expect 0 'per repeat unit|^domain |^md ' check "$input"
   grep -q '^warning' out.txt && fail "$(basename "$input"): $(grep '^warning' out.txt)"
   expect 0 '^\[msm\]' run "$input" --print-config
 done

@@ -157,7 +157,8 @@ TEST_CASE("all problems are reported at once, each with its line, in the order o
         "position 2",
         "in.toml:12:17: msm.fit_window_ps: expected a list of 2 numbers >= 0, got a list of 1",
         "in.toml:13:21: msm.bootstrap_samples: expected a whole number from 2 to 100000, got 1",
-        "in.toml:14:2: mseo: unknown section, did you mean \"meso\"? Known: run, trajectory, ions, sites, "
+        "in.toml:14:2: mseo: unknown section, did you mean \"meso\"? Known: run, trajectory, md, ions, "
+        "sites, "
         "msm, meso, "
         "report",
     };

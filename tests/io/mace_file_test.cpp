@@ -1,15 +1,11 @@
-#include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
-#include <Eigen/Geometry>
-
 #include "mesolith/core/error.hpp"
-#include "mesolith/core/random.hpp"
-#include "mesolith/core/vector_units.hpp"
-#include "mesolith/io/configuration_file.hpp"
-#include "mesolith/io/file.hpp"
+#include "mesolith/io/hdf5.hpp"
 #include "mesolith/io/mace_file.hpp"
 #include "mesolith/md/native_mace.hpp"
 #include "mesolith/trajectory/elements.hpp"
@@ -19,178 +15,153 @@
 #include "support/temporary_folder.hpp"
 
 using namespace mesolith;
-using test::contains_text;
+using namespace mesolith::test;
 
 namespace {
 
-const std::string folder = std::string(MESOLITH_SOURCE_DIR) + "/inputs/models/";
+const std::string models = std::string(MESOLITH_SOURCE_DIR) + "/inputs/models/";
+const std::string shipped = models + "li_si_mace16.h5";
 
-const FoldedMace& shipped_model() {
-    static const FoldedMace model = read_folded_mace(folder + "li_si_mace16.h5");
-    return model;
-}
-
-/// A frame with the results of mace-torch in double precision.
-struct Reference {
-    Cell cell;
-    std::vector<int> numbers;
-    std::vector<Vec3> positions, forces;
-    std::vector<double> atom_energy; // without isolated atoms
-    double energy = 0;
+struct ReferenceFrame {
+    SelfTest results;
     Mat3 stress;
 };
 
-std::vector<Reference> references() {
-    const std::string path = folder + "li_si_mace16_reference.extxyz";
-    std::istringstream text(read_text_file(path));
-    std::vector<Reference> all;
-    for (const Configuration& frame : read_configurations(path)) {
-        Reference r{frame.cell, {}, frame.positions, {}, {}, 0, Mat3::Zero()};
-        std::string line;
-        std::getline(text, line);
-        std::getline(text, line);
-        r.energy = std::stod(line.substr(line.find(" energy=") + 8));
-        std::istringstream stress(line.substr(line.find("stress=\"") + 8));
-        for (int i = 0; i < 9; ++i) stress >> r.stress(i / 3, i % 3);
-        for (std::size_t i = 0; i < frame.species.size(); ++i) {
-            std::string symbol;
-            double x = 0, y = 0, z = 0, e = 0;
-            Vec3 f;
-            text >> symbol >> x >> y >> z >> f[0] >> f[1] >> f[2] >> e;
-            r.numbers.push_back(atomic_number(symbol));
-            r.forces.push_back(f);
-            r.atom_energy.push_back(e);
-        }
-        std::getline(text, line);
-        all.push_back(r);
-    }
-    return all;
+/// The text behind KEY=" or KEY= in the comment of a frame.
+std::istringstream value_of(const std::string& comment, const std::string& key) {
+    const std::size_t at = comment.find(key + "=");
+    REQUIRE(at != std::string::npos);
+    std::string rest = comment.substr(at + key.size() + 1);
+    if (rest.front() == '"') rest = rest.substr(1, rest.find('"', 1) - 1);
+    return std::istringstream(rest);
 }
 
-/// Moved at random by up to 0.1 A.
-Reference rattled(const Reference& r, std::uint64_t seed) {
-    Reference moved = r;
-    Stream random(seed, RngUse::test, 0, 0);
-    for (Vec3& p : moved.positions)
-        for (int k = 0; k < 3; ++k) p[k] += 0.2 * (uniform01(random) - 0.5);
-    return moved;
+std::vector<ReferenceFrame> reference_frames() {
+    std::ifstream file(models + "li_si_mace16_reference.extxyz");
+    std::vector<ReferenceFrame> frames;
+    for (std::string line; std::getline(file, line);) {
+        const std::size_t n = std::stoul(line);
+        std::string comment;
+        std::getline(file, comment);
+        ReferenceFrame frame;
+        Mat3 rows;
+        auto lattice = value_of(comment, "Lattice"), stress = value_of(comment, "stress");
+        for (int k = 0; k < 9; ++k) {
+            lattice >> rows(k / 3, k % 3);
+            stress >> frame.stress(k / 3, k % 3);
+        }
+        frame.results.cell = Cell(rows);
+        value_of(comment, " energy") >> frame.results.energy;
+        for (std::size_t i = 0; i < n; ++i) {
+            std::string symbol;
+            Vec3 x, f;
+            double e = 0;
+            std::getline(file, line);
+            std::istringstream(line) >> symbol >> x[0] >> x[1] >> x[2] >> f[0] >> f[1] >> f[2] >> e;
+            frame.results.numbers.push_back(atomic_number(symbol));
+            frame.results.positions.push_back(x);
+            frame.results.forces.push_back(f);
+            frame.results.atom_energy.push_back(e);
+        }
+        frames.push_back(frame);
+    }
+    return frames;
+}
+
+/// Largest differences from the frames.
+struct Difference {
+    double force = 0, atom_energy = 0, energy_per_atom = 0, stress = 0;
+};
+Difference difference(ForceField& field, const std::vector<ReferenceFrame>& frames) {
+    Difference d;
+    for (const ReferenceFrame& frame : frames) {
+        const SelfTest& expected = frame.results;
+        Forces result;
+        field.evaluate(expected.cell, expected.numbers, expected.positions, result, true);
+        const auto n = static_cast<double>(expected.numbers.size());
+        for (std::size_t i = 0; i < expected.numbers.size(); ++i) {
+            d.force = std::max(d.force, (result.forces[i] - expected.forces[i]).cwiseAbs().maxCoeff());
+            d.atom_energy =
+                std::max(d.atom_energy, std::abs(result.atom_energy[i] - expected.atom_energy[i]));
+        }
+        d.energy_per_atom = std::max(d.energy_per_atom, std::abs(result.energy - expected.energy) / n);
+        d.stress = std::max(d.stress, (result.stress(expected.cell) - frame.stress).cwiseAbs().maxCoeff());
+    }
+    return d;
 }
 
 } // namespace
 
-TEST_CASE("the folded model has energies, forces and stress of mace-torch in five frames", "[mace]") {
-    const auto frames = references();
+TEST_CASE("the shipped model gives the energies, forces and stresses of mace-torch", "[io][mace]") {
+    const FoldedMace model = read_folded_mace(shipped);
+    const auto frames = reference_frames();
     REQUIRE(frames.size() == 5);
-    const MacePrecision precision =
-        GENERATE(MacePrecision::double_precision, MacePrecision::single_precision);
-    const bool exact = precision == MacePrecision::double_precision;
-    NativeMace field(shipped_model(), precision);
-    Forces forces;
-    for (const Reference& r : frames) {
-        field.evaluate(r.cell, r.numbers, r.positions, forces, true);
-        const auto atoms = static_cast<double>(r.numbers.size());
-        // 512 knots: splines are 4e-6 eV/A off
-        CHECK(std::abs(forces.energy - r.energy) < (exact ? 2e-9 : 1e-7) * atoms);
-        double total = 0;
-        for (std::size_t i = 0; i < r.numbers.size(); ++i) {
-            const double alone = shipped_model().isolated[r.numbers[i] == 3 ? 0 : 1];
-            REQUIRE(std::abs(forces.atom_energy[i] - alone - r.atom_energy[i]) < (exact ? 2e-6 : 1e-5));
-            REQUIRE((forces.forces[i] - r.forces[i]).cwiseAbs().maxCoeff() < (exact ? 5e-6 : 1e-4));
-            total += forces.atom_energy[i];
-        }
-        CHECK(total == Approx(forces.energy).epsilon(1e-14));
-        CHECK((forces.stress(r.cell) - r.stress).cwiseAbs().maxCoeff() < (exact ? 1e-8 : 1e-6));
+    // The splines alone: 4.0e-6 eV/A.
+    NativeMace exact(model, MacePrecision::double_precision);
+    const Difference folding = difference(exact, frames);
+    CHECK(folding.force < 5e-6);
+    CHECK(folding.force <= model.force_error * 1.001 + 1e-12);
+    CHECK(folding.atom_energy < 1e-7);
+    CHECK(folding.energy_per_atom < 1e-8);
+    CHECK(folding.stress < 1e-7);
+    NativeMace fast(model, MacePrecision::single_precision);
+    const Difference rounding = difference(fast, frames);
+    CHECK(rounding.force < 2e-5);
+    CHECK(rounding.atom_energy < 2e-6);
+    CHECK(rounding.energy_per_atom < 1e-7);
+    CHECK(rounding.stress < 1e-6);
+}
+
+TEST_CASE("a folded model says what it is and passes its own test", "[io][mace]") {
+    const FoldedMace model = read_folded_mace(shipped);
+    CHECK(model.elements == std::vector<int>{3, 14});
+    CHECK(model.cutoff == 5.0);
+    CHECK(model.l_max == 2);
+    CHECK(model.layers[0].channels == 16);
+    CHECK(model.zbl.has_value());
+    CHECK(model.source == "li_si_mace16.model");
+    CHECK(model.source_sha256.size() == 64);
+    REQUIRE(model.self_test);
+    NativeMace field(model, MacePrecision::double_precision);
+    CHECK(force_difference(field, *model.self_test) <= model.force_error * 1.001 + 1e-12);
+}
+
+TEST_CASE("a damaged folded model is refused by name", "[io][mace]") {
+    const TemporaryFolder folder;
+    const std::string copy = folder / "model.h5";
+    const auto fresh = [&] {
+        std::filesystem::copy_file(shipped, copy, std::filesystem::copy_options::overwrite_existing);
+        std::filesystem::permissions(copy, std::filesystem::perms::owner_all);
+    };
+    fresh();
+    std::filesystem::resize_file(copy, std::filesystem::file_size(copy) / 2);
+    CHECK_THROWS_AS(read_folded_mace(copy), FileError);
+    CHECK_THROWS_AS(read_folded_mace(folder / "none.h5"), InputError);
+    {
+        Hdf5File other = Hdf5File::create(copy);
+        other.write_scalar("x", 1.0);
+        other.commit();
     }
-}
+    CHECK_THROWS_WITH(read_folded_mace(copy), contains_text("not a folded MACE model"));
 
-TEST_CASE("forces and virial of the folded model are derivatives of its energy", "[mace]") {
-    const Reference r = rattled(references()[0], 5); // sees its own images
-    NativeMace field(shipped_model(), MacePrecision::double_precision);
-    Forces at, plus, minus;
-    field.evaluate(r.cell, r.numbers, r.positions, at, true);
-    const double h = 1e-4;
-    for (const std::size_t atom : {0u, 13u, 33u})
-        for (int k = 0; k < 3; ++k) {
-            Reference moved = r;
-            moved.positions[atom][k] += h;
-            field.evaluate(r.cell, r.numbers, moved.positions, plus);
-            moved.positions[atom][k] -= 2 * h;
-            field.evaluate(r.cell, r.numbers, moved.positions, minus);
-            CHECK(at.forces[atom][k] == Approx(-(plus.energy - minus.energy) / (2 * h)).margin(2e-5));
-        }
-    for (int i = 0; i < 3; ++i)
-        for (int j = 0; j < 3; ++j) {
-            const auto energy_at = [&](double strain) {
-                Mat3 e = Mat3::Identity();
-                e(i, j) += strain;
-                std::vector<Vec3> strained;
-                for (const Vec3& p : r.positions) strained.push_back(e.transpose() * p);
-                field.evaluate(Cell(r.cell.vectors() * e), r.numbers, strained, plus);
-                return plus.energy;
-            };
-            CHECK(at.virial(i, j) == Approx(-(energy_at(h) - energy_at(-h)) / (2 * h)).margin(2e-3));
-        }
-}
-
-TEST_CASE("energies do not change when atoms are renumbered, wrapped, or the crystal is turned", "[mace]") {
-    const Reference r = rattled(references()[2], 6);
-    NativeMace field(shipped_model(), MacePrecision::double_precision);
-    Forces at, other;
-    field.evaluate(r.cell, r.numbers, r.positions, at);
-    const std::vector<int> numbers(r.numbers.rbegin(), r.numbers.rend());
-    field.evaluate(r.cell, numbers, std::vector<Vec3>(r.positions.rbegin(), r.positions.rend()), other);
-    CHECK(other.energy == Approx(at.energy).epsilon(1e-12));
-    const Mat3 turn = Eigen::AngleAxisd(0.7, Vec3(1, 2, -1).normalized()).toRotationMatrix();
-    std::vector<Vec3> turned;
-    for (std::size_t i = 0; i < r.positions.size(); ++i)
-        turned.push_back(
-            turn * (r.positions[i] + r.cell.to_cartesian(Vec3(i % 3 == 0 ? 4 : 0, i % 2 == 0 ? -3 : 1, 0))));
-    field.evaluate(Cell(r.cell.vectors() * turn.transpose()), r.numbers, turned, other);
-    CHECK(other.energy == Approx(at.energy).epsilon(1e-12));
-    for (std::size_t i = 0; i < r.positions.size(); ++i)
-        REQUIRE((other.forces[i] - turn * at.forces[i]).norm() < 1e-9);
-}
-
-TEST_CASE("all vector units give the same forces, and a clone the same bits", "[mace]") {
-    const VectorUnits best = vector_units();
-    const Reference r = references()[3];
-    NativeMace field(shipped_model(), MacePrecision::double_precision);
-    Forces with_best, with_less;
-    field.evaluate(r.cell, r.numbers, r.positions, with_best, true);
-    field.clone()->evaluate(r.cell, r.numbers, r.positions, with_less, true);
-    CHECK(with_less.energy == with_best.energy);
-    CHECK(with_less.forces == with_best.forces);
-    for (const VectorUnits units : {VectorUnits::baseline, VectorUnits::avx2}) {
-        limit_vector_units(units);
-        NativeMace limited(shipped_model(), MacePrecision::double_precision);
-        limited.evaluate(r.cell, r.numbers, r.positions, with_less, true);
-        for (std::size_t i = 0; i < r.positions.size(); ++i)
-            REQUIRE((with_less.forces[i] - with_best.forces[i]).norm() < 1e-11);
-        CHECK((with_less.virial - with_best.virial).norm() < 1e-9);
+    fresh();
+    {
+        Hdf5File file = Hdf5File::modify(copy);
+        file.set_attribute("version", std::int32_t(2));
+        file.commit();
     }
-    limit_vector_units(best);
-}
+    CHECK_THROWS_WITH(read_folded_mace(copy), contains_text("version 2"));
 
-TEST_CASE("the frame in the file is that of the original", "[mace]") {
-    REQUIRE(shipped_model().self_test);
-    NativeMace field(shipped_model(), MacePrecision::double_precision);
-    CHECK(force_difference(field, *shipped_model().self_test) < 5e-6);
-    CHECK(force_difference(field, *shipped_model().self_test) > 1e-12);
-}
-
-TEST_CASE("a model file that is not one, cut off or asked for another element is refused", "[mace]") {
-    const test::TemporaryFolder temporary;
-    CHECK_THROWS_AS(read_folded_mace(temporary / "none.h5"), InputError);
-    CHECK_THROWS_AS(read_folded_mace(temporary.file("text.h5", "no HDF5")), Error);
-    const std::string whole = read_text_file(folder + "li_si_mace16.h5");
-    for (const std::size_t bytes : {std::size_t{600}, whole.size() / 2, whole.size() - 10})
-        CHECK_THROWS_AS(read_folded_mace(temporary.file("cut.h5", whole.substr(0, bytes))), Error);
-    NativeMace field(shipped_model());
-    Forces forces;
-    const std::vector<int> numbers{3, 8};
-    const std::vector<Vec3> positions{Vec3(0, 0, 0), Vec3(2, 0, 0)};
-    CHECK_THROWS_WITH(field.evaluate(Cell(Mat3::Identity() * 9.0), numbers, positions, forces),
-                      contains_text("O"));
-    CHECK_THROWS_AS(field.evaluate(Cell(Mat3::Identity() * 9.0), std::vector<int>{3}, positions, forces),
-                    DataError);
+    const auto replace = [&](const std::string& name, std::vector<double> values) {
+        fresh();
+        Hdf5File file = Hdf5File::modify(copy);
+        file.remove(name);
+        file.write(name, values);
+        file.commit();
+    };
+    replace("message_bias", std::vector<double>(31, 0.0));
+    CHECK_THROWS_WITH(read_folded_mace(copy), contains_text("31 numbers in 'message_bias' (expected 32)"));
+    replace("isolated", {1.0, std::numeric_limits<double>::quiet_NaN()});
+    CHECK_THROWS_WITH(read_folded_mace(copy), contains_text("'isolated' that is not finite"));
+    CHECK_THROWS_AS(read_folded_mace(copy), FileError);
 }

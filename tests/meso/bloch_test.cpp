@@ -4,8 +4,8 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
-#include "mesolith/meso/bloch.hpp"
 #include "mesolith/core/vector_units.hpp"
+#include "mesolith/meso/bloch.hpp"
 #include "mesolith/msm/van_hove.hpp"
 
 #include "support/catch.hpp"

@@ -4,9 +4,9 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
+#include "mesolith/core/vector_units.hpp"
 #include "mesolith/meso/field.hpp"
 #include "mesolith/meso/shapes.hpp"
-#include "mesolith/core/vector_units.hpp"
 #include "mesolith/msm/van_hove.hpp"
 
 #include "support/catch.hpp"
