@@ -62,7 +62,7 @@ struct MdSection {
     IVec3 repetition = IVec3::Ones();
     std::int64_t vacancies = 0; ///< mobile ions taken away
     EvaluatorOption evaluator = EvaluatorOption::automatic;
-    ForcePrecision precision = ForcePrecision::double_precision;
+    ForcePrecision precision = ForcePrecision::single_precision;
     std::string device = "cpu";
     Ensemble ensemble = Ensemble::langevin;
     std::optional<double> temperature; ///< [K]; that of the run unless given
