@@ -453,8 +453,14 @@ void Checkpoint::read_values(const std::string& name, CheckpointType type, std::
 }
 
 bool checkpoint_exists(const std::string& path) {
-    return std::filesystem::exists(path) || std::filesystem::exists(new_name(path)) ||
-           std::filesystem::exists(previous_name(path));
+    if (std::filesystem::exists(path) || std::filesystem::exists(previous_name(path))) return true;
+    if (!std::filesystem::exists(new_name(path))) return false;
+    try {
+        (void)Checkpoint::open(new_name(path));
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
 }
 
 NewestCheckpoint open_newest_checkpoint(const std::string& path) {

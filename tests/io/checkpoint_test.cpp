@@ -187,6 +187,17 @@ TEST_CASE("a bad or missing checkpoint is replaced by the best that is left, wit
         std::filesystem::remove(path);
         newest(1, "run.ckpt is not there");
     }
+    SECTION("stopped while the first was written") {
+        std::filesystem::remove(path);
+        std::filesystem::remove(path + ".previous");
+        for (const std::size_t n : {std::size_t{0}, second.size() / 2, second.size() - 1}) {
+            folder.file("run.ckpt.new", second.substr(0, n));
+            CHECK_FALSE(checkpoint_exists(path));
+        }
+        folder.file("run.ckpt.new", second);
+        CHECK(checkpoint_exists(path));
+        newest(2, "run.ckpt is not there");
+    }
     SECTION("none is good") {
         folder.file("run.ckpt", second.substr(0, 100));
         folder.file("run.ckpt.previous", "");
