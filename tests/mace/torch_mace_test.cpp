@@ -113,16 +113,29 @@ Forces evaluated(ForceField& field, const Frame& frame, bool with_virial = false
     return result;
 }
 
+/// The energy of an atom with nothing near it.
+double lone_energy(ForceField& field, int number) {
+    Forces result;
+    field.evaluate(Cell(20 * Mat3::Identity()), std::vector<int>{number}, std::vector<Vec3>{Vec3(1, 2, 3)},
+                   result);
+    return result.energy;
+}
+
 void check_reference(const std::string& file, MacePrecision precision, double tolerance) {
     const auto field = load_torch_mace(file, {.precision = precision});
+    const double lithium = lone_energy(*field, 3), silicon = lone_energy(*field, 14);
     for (const Frame& frame : reference()) {
-        const Difference d = difference(evaluated(*field, frame, true), frame.expected);
-        CAPTURE(frame.numbers.size(), d.atom_energy);
+        Forces result = evaluated(*field, frame, true);
+        const auto n = static_cast<double>(frame.numbers.size());
+        CHECK(std::abs(result.energy - frame.expected.energy) < tolerance * n / 34); // sums over atoms
+        // mace-torch leaves the isolated atoms out of the energies of atoms, but not of their sum.
+        for (std::size_t i = 0; i < frame.numbers.size(); ++i)
+            result.atom_energy[i] -= frame.numbers[i] == 3 ? lithium : silicon;
+        const Difference d = difference(result, frame.expected);
+        CAPTURE(n);
         CHECK(d.atom_energy < tolerance);
         CHECK(d.force < tolerance);
-        // Sums over the atoms.
-        CHECK(d.energy < tolerance * static_cast<double>(frame.numbers.size()) / 34);
-        CHECK(d.virial < tolerance * static_cast<double>(frame.numbers.size()) / 34);
+        CHECK(d.virial < tolerance * n / 34);
     }
 }
 
@@ -165,24 +178,35 @@ TEST_CASE("forces do not depend on whether a virial was asked for", "[mace][torc
     }
 }
 
-TEST_CASE("a second call, a clone, a second load and two threads give the same bits", "[mace][torch_mace]") {
+TEST_CASE("a second call, a clone and a second load give the same bits", "[mace][torch_mace]") {
     if (without_torch()) return;
     for (const MacePrecision precision : {single, full}) {
         const auto field = load_torch_mace(model_file(precision), {.precision = precision});
-        const Frame& frame = reference()[1];
+        const Frame& frame = reference()[0];
         const Forces first = evaluated(*field, frame, true);
         (void)evaluated(*field, reference()[3]); // another crystal in between
         const auto same = [&](ForceField& other) {
             const Forces again = evaluated(other, frame, true);
             CHECK(again.energy == first.energy);
-            CHECK(again.atom_energy == first.atom_energy);
-            CHECK(again.forces == first.forces);
+            CHECK((again.atom_energy == first.atom_energy));
+            CHECK((again.forces == first.forces));
             CHECK(again.virial == first.virial);
         };
         same(*field);
         same(*field->clone());
-        same(*load_torch_mace(model_file(precision), {.precision = precision, .threads = 2}));
+        same(*load_torch_mace(model_file(precision), {.precision = precision}));
     }
+}
+
+TEST_CASE("two threads give what one gives, to rounding", "[mace][torch_mace]") {
+    if (without_torch()) return;
+    const Frame& frame = reference()[1];
+    const auto one = load_torch_mace(model_file(full), {.precision = full});
+    const auto two = load_torch_mace(model_file(full), {.precision = full, .threads = 2});
+    const Difference d = difference(evaluated(*one, frame, true), evaluated(*two, frame, true));
+    CHECK(d.atom_energy < 1e-12);
+    CHECK(d.force < 1e-12);
+    CHECK(d.virial < 1e-10);
 }
 
 TEST_CASE("clones on threads of their own give the bits of one", "[mace][torch_mace]") {
@@ -197,8 +221,8 @@ TEST_CASE("clones on threads of their own give the bits of one", "[mace][torch_m
         for_each_index(fields.size(), [&](std::size_t k) { results[k] = evaluated(*fields[k], frame); });
     });
     for (const Forces& result : results) {
-        CHECK(result.atom_energy == alone.atom_energy);
-        CHECK(result.forces == alone.forces);
+        CHECK((result.atom_energy == alone.atom_energy));
+        CHECK((result.forces == alone.forces));
     }
 }
 

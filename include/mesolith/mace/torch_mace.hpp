@@ -17,8 +17,9 @@ struct TorchMaceOptions {
 };
 
 /// A MACE model as TorchScript, evaluated by libtorch. Energies of atoms are summed in double; positions are
-/// taken into the cell before they are rounded to the precision. On the CPU results are the same bits in each
-/// call and each process; on a GPU sums are in no fixed order.
+/// taken into the cell before they are rounded to the precision. On the CPU and with one number of threads
+/// each call and each process gives the same bits; another number changes single-precision forces by
+/// rounding (1e-6 eV/A). On a GPU sums are in no fixed order.
 class TorchMace : public ForceField {
 public:
     /// Replicas of one list of atoms as a single graph, which fills a GPU. results[r] is that of
