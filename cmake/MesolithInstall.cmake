@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mesolith)
 
-set(libraries mesolith)
+set(libraries mesolith mesolith_torch)
 foreach(module IN LISTS MESOLITH_MODULES)
   list(APPEND libraries mesolith_${module})
 endforeach()

@@ -9,7 +9,6 @@ shift
 declare -A rank
 n=0
 for module in "$@"; do rank[$module]=$((n++)); done
-rank[mace]=${rank[md]-0} # src/mace is the libtorch force field: a target of its own beside md
 
 wrong=0 seen=0
 complain() { echo "$1" >&2; wrong=$((wrong + 1)); }
