@@ -117,8 +117,8 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Whether a checkpoint was ever finished. A run that was killed while it wrote its first one leaves only a part
-/// of PATH.new, with nothing lost: that is none.
+/// Whether a checkpoint was ever finished. A run that was killed while it wrote its first one leaves only a
+/// part of PATH.new, with nothing lost: that is none.
 [[nodiscard]] bool checkpoint_exists(const std::string& path);
 
 struct NewestCheckpoint {
