@@ -174,7 +174,9 @@ ExitCode execute(const std::string& command, const Arguments& arguments) {
     }
     if (command == "arrhenius") return arrhenius(arguments);
     if (command == "forces") {
-        print(write_forces(arguments.input, arguments.frames, arguments.out, arguments.forces));
+        ForceModelOptions options = arguments.forces;
+        options.threads = threads();
+        print(write_forces(arguments.input, arguments.frames, arguments.out, options));
         return ExitCode::ok;
     }
     if (arguments.print_config && command != "info" && command != "new") {
@@ -281,12 +283,18 @@ int main(int argc, char** argv) {
                         "also write an HDF5 file, for python -m mesolith_report.arrhenius");
     several->add_flag("--json", arguments.json, "print JSON instead of a table");
     CLI::App* forces = app.add_subcommand("forces", "Energies, forces and stress of single frames");
-    forces->add_option("model", arguments.input, "folded model (.h5)")->required();
+    forces->add_option("model", arguments.input, "model: folded (.h5) or TorchScript (.pt)")->required();
     forces->add_option("frames", arguments.frames, "extended xyz, POSCAR or trajectory")->required();
     forces->add_option("--out", arguments.out, "extended xyz file to write")->required();
     forces->add_option("--precision", arguments.forces.precision, "float or double (default)")
         ->transform(CLI::CheckedTransformer(std::map<std::string, ForcePrecision>{
             {"float", ForcePrecision::single_precision}, {"double", ForcePrecision::double_precision}}));
+    forces->add_option("--evaluator", arguments.forces.evaluator, "auto (default), native or libtorch")
+        ->transform(CLI::CheckedTransformer(
+            std::map<std::string, EvaluatorOption>{{"auto", EvaluatorOption::automatic},
+                                                   {"native", EvaluatorOption::native},
+                                                   {"libtorch", EvaluatorOption::libtorch}}));
+    forces->add_option("--device", arguments.forces.device, "cpu (default) or cuda, for libtorch");
     app.add_subcommand("new", "A commented input file to start from")
         ->add_option("file", arguments.input, "file to write (default: standard output)");
     add_kernel_commands(app, arguments.kernel);

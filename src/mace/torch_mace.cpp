@@ -84,7 +84,7 @@ std::string blas_kind() {
         break;
     }
     if (const auto set = reinterpret_cast<Set>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) set(1);
-    return "OpenBLAS with threads of its own, held to one (libopenblas0-openmp is faster with several)";
+    return "OpenBLAS with threads of its own, held to one: libopenblas0-openmp is faster";
 }
 
 /// The device that is meant, its libraries loaded.

@@ -43,6 +43,7 @@ std::string write_forces(const std::string& model, const std::string& frames, co
     StageProgress progress("forces");
     Forces forces;
     double seconds = 0, atoms = 0;
+    std::string comparison; // of the first frame
     for (std::size_t k = 0; k < configurations.size(); ++k) {
         throw_if_interrupted();
         const Configuration& frame = configurations[k];
@@ -54,15 +55,17 @@ std::string write_forces(const std::string& model, const std::string& frames, co
         } catch (const DataError& error) {
             throw DataError(fmt::format("{}, frame {}: {}", frames, k, error.what()));
         }
-        seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        const auto end = std::chrono::steady_clock::now();
+        if (k == 0) comparison = compare_evaluators(opened, frame.cell, numbers, frame.positions);
+        seconds += std::chrono::duration<double>(end - start).count();
         atoms += static_cast<double>(numbers.size());
         write_frame(writer, frame, forces);
         progress.update(static_cast<double>(k + 1) / static_cast<double>(configurations.size()));
     }
     progress.finish();
     writer.commit();
-    return fmt::format("{}\nwrote {}: {} frames, {:.0f} atom-steps/s\n", opened.statement, out,
-                       configurations.size(), atoms / seconds);
+    return fmt::format("{}\n{}{}wrote {}: {} frames, {:.0f} atom-steps/s\n", opened.statement, comparison,
+                       comparison.empty() ? "" : "\n", out, configurations.size(), atoms / seconds);
 }
 
 } // namespace mesolith

@@ -323,16 +323,17 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
     prepare_output_folder((fs::path(files.folder) / "md").string());
     const auto existing = existing_result(files.md);
     const std::vector<InputFile> known = existing ? existing->inputs : std::vector<InputFile>{};
-    Provenance provenance = new_provenance(config, "md",
-                                           {describe_input(config.resolve(md.model), known),
-                                            describe_input(config.resolve(md.structure), known)},
-                                           "");
+    const int torch_threads = std::max(1, threads() / static_cast<int>(md.n_replicas));
+    const ForceModelOptions options{md.evaluator, md.precision, md.device, torch_threads};
+    const std::string model_file = force_model_file(config.resolve(md.model), options);
+    Provenance provenance = new_provenance(
+        config, "md",
+        {describe_input(model_file, known), describe_input(config.resolve(md.structure), known)}, "");
     if (is_up_to_date(existing, provenance, files.md)) return StageOutcome::up_to_date;
 
     const Structure cell = read_structure(config.resolve(md.structure));
-    const ForceModel model =
-        open_force_model(config.resolve(md.model), {md.evaluator, md.precision, md.device});
-    check_elements(*model.field, cell, config.resolve(md.model));
+    const ForceModel model = open_force_model(config.resolve(md.model), options);
+    check_elements(*model.field, cell, model_file);
     spdlog::info("md: {}", model.statement);
 
     MdRun run(config, *model.field, provenance.fingerprint, control);
@@ -349,6 +350,10 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
         "md: {} replica{} of {} atoms at {:g} K, {:g} ps after {:g} ps of equilibration, {:g} fs a step",
         replicas.size(), replicas.size() == 1 ? "" : "s", replicas.front().crystal.size(),
         *config.run.temperature, md.length, md.equilibration, md.timestep);
+
+    const MdState first = at_rest(replicas.front().crystal);
+    const std::string comparison = compare_evaluators(model, first.cell, first.numbers, first.positions);
+    if (!comparison.empty()) spdlog::info("md: {}", comparison);
 
     const auto start = std::chrono::steady_clock::now();
     for_each_index(replicas.size(), [&](std::size_t k) { run.run(replicas[k]); });

@@ -74,5 +74,14 @@ expect 1 'every replica failed.*step [0-9]+: (the force on atom|the temperature 
 head -c 100000 "$source_folder/inputs/models/li_si_mace16.h5" >cut.h5
 expect 1 'cut.h5: ' md md.toml --set 'md.model="cut.h5"' --set 'run.output="cut"'
 touch x.model
+# Either evaluator of one model, where there is libtorch.
+frames=$source_folder/inputs/models/li_si_mace16_reference.extxyz
+expect 0 'wrote native.extxyz: 5 frames' forces "$source_folder/inputs/models/li_si_mace16.h5" "$frames" --evaluator native --out native.extxyz
+if "$program" forces "$source_folder/inputs/models/li_si_mace16.h5" "$frames" --evaluator libtorch --out torch.extxyz >out.txt 2>err.txt; then
+  grep -q 'forces differ by .* from those of the other evaluator' out.txt || fail "the evaluators were not compared"
+  expect 0 'MACE by torch.*as asked for' md md.toml --set md.evaluator=\"libtorch\" --set md.length_ps=0.01 --set 'run.output="torch"'
+else
+  grep -q 'needs libtorch' err.txt || fail "$(cat err.txt)"
+fi
 expect 2 'is a Python pickle.*export_mace' forces x.model "$source_folder/inputs/structures/Li13Si4.POSCAR" --out x.extxyz
 finish
