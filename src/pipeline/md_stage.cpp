@@ -387,6 +387,8 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
     Hdf5File file = Hdf5File::create(files.md);
     write(file, provenance);
     file.set_attribute("evaluator", model.statement);
+    file.set_attribute("temperature", *config.run.temperature); // [K]
+    file.set_attribute("atoms", static_cast<std::int64_t>(first.size()));
     for (const Replica& replica : replicas) {
         Hdf5Group group = file.create_group(fmt::format("replicas/{}", replica.number));
         write_replica(group, replica);

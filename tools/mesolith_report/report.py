@@ -9,6 +9,7 @@ from . import details, dynamics, figures, mesoscale
 from .canvas import image
 from .markup import badge, dense, escape, heading, note, table, whole
 from .modes import modes
+from .molecular_dynamics import temperature_and_energy
 from .network import network
 from .numbers import AXES, M2_PER_S, axis_lengths, exact, grouped, is_number, percent, plain, with_error
 from .run import Missing, ReportError
@@ -336,6 +337,7 @@ def written(function, title):
     return section
 
 
+MD_SECTION = ("Molecular dynamics", drawn(temperature_and_energy))  # of runs that made their trajectories
 SECTIONS = [
     # kicker and link text, section
     ("Result", written(lambda run: headline(run) + details.status(run) + tensor(run), "Diffusivity")),
@@ -369,10 +371,17 @@ SECTIONS = [
 ]
 
 
+def sections_of(run):
+    if run.md is None:
+        return SECTIONS
+    place = [kicker for kicker, _ in SECTIONS].index("Site occupancy")
+    return [*SECTIONS[:place], MD_SECTION, *SECTIONS[place:]]
+
+
 def build(run, png_folder=None):
     """The whole page as text."""
     sections, links = [], []
-    for number, (kicker, section) in enumerate(SECTIONS):
+    for number, (kicker, section) in enumerate(sections_of(run)):
         try:
             title, content = section(run, png_folder)
         except Missing as reason:

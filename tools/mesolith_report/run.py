@@ -148,7 +148,7 @@ class Lag:
 
 
 class Run:
-    """A result folder. `sites`, `msm`, `meso` are ResultFile or None; `summary` is a dict."""
+    """A result folder. `md`, `sites`, `msm`, `meso` are ResultFile or None; `summary` is a dict."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -157,7 +157,9 @@ class Run:
                 f"{folder}: no such folder (expected the output folder of a run). Give the folder that"
                 " `mesolith run` wrote"
             )
-        self.sites, self.msm, self.meso = (self._open(stage) for stage in ("sites", "msm", "meso"))
+        self.md, self.sites, self.msm, self.meso = (
+            self._open(stage) for stage in ("md", "sites", "msm", "meso")
+        )
         self.summary = self._read_summary()
         if self.sites is None and self.msm is None and self.meso is None:
             raise ReportError(
@@ -200,7 +202,7 @@ class Run:
 
     @property
     def files(self):
-        return [file for file in (self.sites, self.msm, self.meso) if file is not None]
+        return [file for file in (self.md, self.sites, self.msm, self.meso) if file is not None]
 
     @property
     def lags(self):

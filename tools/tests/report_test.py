@@ -460,6 +460,26 @@ def test_results_of_an_older_stage_are_left_out(tmp_path):
     assert "0.0123 ± 0.0011" in text
 
 
+def test_a_run_that_made_its_trajectories_shows_their_temperature_and_drift(tmp_path):
+    synthetic.write_run(tmp_path)
+    assert command(tmp_path).returncode == 0
+    assert "Molecular dynamics" not in text_of((tmp_path / "report.html").read_text(encoding="utf-8"))
+    synthetic.write_md(tmp_path)
+    assert command(tmp_path, "--png", str(tmp_path / "png")).returncode == 0
+    text = text_of((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "(asked for: 800 K); energy drifts by at most" in text
+    assert "2 replicas of 74 atoms; built-in MACE" in text
+    assert (tmp_path / "png" / "temperature_and_energy.png").exists()
+    synthetic.write_md(tmp_path, failures=("", "step 7: the temperature has run away"))
+    assert command(tmp_path).returncode == 0
+    text = text_of((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "1 replicas of 74 atoms" in text and "1 failed and are left out" in text
+    synthetic.write_md(tmp_path, failures=("a", "b"))
+    assert command(tmp_path).returncode == 0
+    text = text_of((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "Not shown: no replica of the molecular dynamics ended well" in text
+
+
 def test_a_missing_dataset_removes_its_part_only(tmp_path):
     synthetic.write_run(tmp_path)
     with h5py.File(tmp_path / "msm.h5", "a") as file:

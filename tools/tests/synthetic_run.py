@@ -500,9 +500,27 @@ def write_summary(folder):
         json.dump(summary, file)
 
 
+def write_md(folder, n_replicas=2, failures=("", "")):
+    rng = np.random.default_rng(4)
+    with h5py.File(os.path.join(folder, "md.h5"), "w") as file:
+        put_root(file, "md")
+        file.attrs.update({"evaluator": "built-in MACE", "temperature": 800.0, "atoms": 74})
+        time = 0.1 * (1 + np.arange(1500))
+        for k in range(n_replicas):
+            group = file.create_group(f"replicas/{k}")
+            group.attrs["failure"] = failures[k]
+            put(group, "time", time, "ps")
+            put(group, "temperature", 800 + 50 * rng.standard_normal(len(time)), "K")
+            put(group, "conserved_energy", -300 - 74e-6 * time, "eV")
+            put(group, "mean_temperature", np.array([801.2, 2.5]), "K")
+            put(group, "energy_drift", np.array([-1e-6]), "eV/atom/ps")
+    return folder
+
+
 def write_run(folder, stages=("sites", "msm", "details", "meso", "summary")):
     os.makedirs(folder, exist_ok=True)
     writers = {
+        "md": write_md,
         "sites": write_sites,
         "msm": write_msm,
         "details": write_details,
