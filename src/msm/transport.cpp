@@ -373,6 +373,38 @@ std::vector<Mat3> exact_msd(const Kernel& kernel, const std::vector<std::int64_t
     return result;
 }
 
+std::vector<Mat3> exact_msd_in_continuous_time(const Kernel& kernel, const std::vector<std::int64_t>& steps) {
+    if (!steps.empty() && (steps.front() < 0 || !std::is_sorted(steps.begin(), steps.end())))
+        throw DataError("steps of an exact MSD must be ascending and not negative");
+    std::vector<Mat3> out;
+    for (const std::int64_t n : steps) {
+        if (n == 0) {
+            out.push_back(Mat3::Zero());
+            continue;
+        }
+        if (n <= 1000) { // the sum itself, to 1e-16
+            const auto top = static_cast<std::int64_t>(static_cast<double>(n) +
+                                                       12 * std::sqrt(static_cast<double>(n)) + 30);
+            std::vector<std::int64_t> all;
+            for (std::int64_t k = 0; k <= top; ++k) all.push_back(k);
+            const std::vector<Mat3> msd = exact_msd(kernel, all);
+            Mat3 sum = Mat3::Zero();
+            for (std::int64_t k = 0; k <= top; ++k)
+                sum += std::exp(static_cast<double>(k) * std::log(static_cast<double>(n)) -
+                                static_cast<double>(n) - std::lgamma(static_cast<double>(k) + 1)) *
+                       msd[static_cast<std::size_t>(k)];
+            out.push_back(sum);
+            continue;
+        }
+        const auto h = static_cast<std::int64_t>(std::sqrt(static_cast<double>(n)));
+        const std::vector<Mat3> msd = exact_msd(kernel, {n - h, n, n + h});
+        const double curvature =
+            static_cast<double>(n) / (2 * static_cast<double>(h) * static_cast<double>(h));
+        out.push_back(msd[1] + curvature * (msd[2] - 2 * msd[1] + msd[0]));
+    }
+    return out;
+}
+
 Vec3 hops_behind(const Kernel& kernel, const Transport& transport, const TransitionCounts& counts) {
     Vec3 sum = Vec3::Zero(), scatter = Vec3::Zero();
     const double lag = static_cast<double>(counts.lag_frames);

@@ -216,40 +216,12 @@ bool handle_event(State& s, const DomainModel& model, const MesoSection& m) {
     return !(a.trace_error <= m.walkers.precision * a.diffusivity.trace());
 }
 
-/// <d d^T> of continuous time at t = n tau: the number of draws until then is Poisson distributed with mean
-/// n, so that it is E[MSD(N)] ~ MSD(n) + n MSD''(n) / 2, exact where the MSD is a straight line over sqrt(n).
-std::vector<Mat3> continuous_msd(const Kernel& kernel, const std::vector<std::int64_t>& steps) {
-    std::vector<Mat3> out;
-    for (const std::int64_t n : steps) {
-        if (n <= 1000) { // the sum itself, to 1e-16
-            const auto top = static_cast<std::int64_t>(static_cast<double>(n) +
-                                                       12 * std::sqrt(static_cast<double>(n)) + 30);
-            std::vector<std::int64_t> all;
-            for (std::int64_t k = 0; k <= top; ++k) all.push_back(k);
-            const std::vector<Mat3> msd = exact_msd(kernel, all);
-            Mat3 sum = Mat3::Zero();
-            for (std::int64_t k = 0; k <= top; ++k)
-                sum += std::exp(static_cast<double>(k) * std::log(static_cast<double>(n)) -
-                                static_cast<double>(n) - std::lgamma(static_cast<double>(k) + 1)) *
-                       msd[static_cast<std::size_t>(k)];
-            out.push_back(sum);
-            continue;
-        }
-        const auto h = static_cast<std::int64_t>(std::sqrt(static_cast<double>(n)));
-        const std::vector<Mat3> msd = exact_msd(kernel, {n - h, n, n + h});
-        const double curvature =
-            static_cast<double>(n) / (2 * static_cast<double>(h) * static_cast<double>(h));
-        out.push_back(msd[1] + curvature * (msd[2] - 2 * msd[1] + msd[0]));
-    }
-    return out;
-}
-
 void compare(WalkerRun& run, const DomainModel& model) {
     const WalkerPlan& plan = run.statistics.plan;
     if (!model.domain.crystal() || !run.averages) return;
     const Kernel& kernel = model.kernel();
     const std::vector<std::int64_t>& lags = run.averages->lags;
-    run.exact_msd = run.continuous ? continuous_msd(kernel, lags) : exact_msd(kernel, lags);
+    run.exact_msd = run.continuous ? exact_msd_in_continuous_time(kernel, lags) : exact_msd(kernel, lags);
     if (run.continuous) return;
     const auto exact = intermediate_scattering(kernel, plan.waves, lags); // [wave][lag], flat
     run.exact_scattering.assign(lags.size(), std::vector<double>(plan.waves.size()));

@@ -5,6 +5,7 @@
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/msm/estimate_kernel.hpp"
+#include "mesolith/msm/generator.hpp"
 #include "mesolith/msm/transport.hpp"
 
 #include "support/catch.hpp"
@@ -115,6 +116,24 @@ TEST_CASE("squaring and stepping give the same MSD, and its slope tends to 2 D",
     CHECK(relative_difference(slope, exact_transport(k).diffusivity) < 1e-9);
     const auto far = exact_msd(k, {1000000000, 2000000000});
     CHECK(relative_difference((far[1] - far[0]) / (2e9 * k.lag_time), exact_transport(k).diffusivity) < 1e-9);
+}
+
+TEST_CASE("the MSD in continuous time is that of the exponential of the rates", "[msm][transport]") {
+    for (const Kernel& k : {random_reversible(4, 5, 6), random_nonreversible(3, 8)}) {
+        const std::vector<std::int64_t> steps{0, 1, 3, 12};
+        const auto msd = exact_msd_in_continuous_time(k, steps);
+        CHECK(msd[0].norm() == 0.0);
+        const Generator rates = generator_from_kernel(k);
+        for (std::size_t s = 1; s < steps.size(); ++s) {
+            const double time = static_cast<double>(steps[s]) * k.lag_time;
+            const Kernel after = exponential_kernel(rates, time, {1e-20}).kernel; // its MSD after one step
+            CHECK(relative_difference(msd[s], exact_msd(after, {1})[0]) < 1e-9);
+        }
+        const auto both = exact_msd_in_continuous_time(k, {1000, 1001, 1002}); // the sum, then its limit
+        const Vec3 v = exact_transport(k).drift * k.lag_time; // n^2 v v^T + n (...) + constant
+        CHECK((both[2] - 2 * both[1] + both[0] - 2 * v * v.transpose()).norm() < 1e-9 * both[0].norm());
+    }
+    CHECK_THROWS_AS(exact_msd_in_continuous_time(fcc(), {5, -1}), DataError);
 }
 
 TEST_CASE("a driven kernel's MSD grows with the square of its drift", "[msm][transport]") {

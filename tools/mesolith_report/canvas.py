@@ -2,9 +2,11 @@
 
 import base64
 import io
+import math
 import os
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
@@ -76,6 +78,57 @@ def panels(
     axes = figure.subplots(n_rows, n_columns, squeeze=False, **more)
     figure.subplots_adjust(left=left, right=right, top=top, bottom=bottom, wspace=wspace, hspace=hspace)
     return figure, axes
+
+
+def panels_in_pairs(n, row_height):
+    """Two columns of panels, or one alone: (figure, axes, columns)."""
+    columns = 2 if n > 1 else 1
+    rows = math.ceil(n / columns)
+    height = 0.8 + row_height * rows
+    figure, axes = panels(
+        columns,
+        height,
+        n_rows=rows,
+        left=0.08,
+        bottom=0.5 / height,
+        top=1 - 0.58 / height,
+        wspace=0.2,
+        hspace=0.45,
+    )
+    return figure, axes, columns
+
+
+def distance_bars(ax, r, width, keep, seen, error):
+    """Shares of a van Hove function at distances r [%], with one standard error."""
+    ax.bar(r[keep], 100 * seen[keep], width=0.92 * width, color=BLUE, alpha=0.45, linewidth=0)
+    some = keep & (seen > 0) & np.isfinite(error)
+    ax.errorbar(r[some], 100 * seen[some], yerr=100 * error[some], fmt="none", ecolor=BLUE, elinewidth=0.9)
+
+
+def distance_marks(ax, r, width, keep, expected):
+    """What theory says about the same, as a mark on each bar."""
+    ax.hlines(
+        100 * expected[keep],
+        r[keep] - 0.62 * width,
+        r[keep] + 0.62 * width,
+        color=INK,
+        linewidth=1.6,
+        zorder=3,
+    )
+
+
+def corner_text(ax, text):
+    ax.text(
+        0.985,
+        0.97,
+        text,
+        transform=ax.transAxes,
+        ha="right",
+        va="top",
+        fontsize=8.5,
+        color="#3d444d",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
+    )
 
 
 def plain_tick(value, _=None):

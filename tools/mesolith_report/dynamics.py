@@ -6,7 +6,21 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .canvas import AXIS_COLOURS, BLUE, GREY, INK, ORANGE, RED, SERIES, log_axis, panels
+from .canvas import (
+    AXIS_COLOURS,
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    SERIES,
+    corner_text,
+    distance_bars,
+    distance_marks,
+    log_axis,
+    panels,
+    panels_in_pairs,
+)
 from .numbers import AXES, exact, is_number, joined, percent, plain, with_error
 from .run import Missing
 
@@ -211,19 +225,7 @@ def van_hove(run):
         raise Missing("the van Hove function is not known")
     model, seen, error = (finite_or_nan(values) for values in (model, seen, error))
     shown = np.unique(np.linspace(0, len(time) - 1, min(len(time), 4)).round().astype(int))
-    columns = 2 if len(shown) > 1 else 1
-    rows = math.ceil(len(shown) / columns)
-    height = 0.8 + 2.15 * rows
-    figure, axes = panels(
-        columns,
-        height,
-        n_rows=rows,
-        left=0.08,
-        bottom=0.5 / height,
-        top=1 - 0.58 / height,
-        wspace=0.2,
-        hspace=0.45,
-    )
+    figure, axes, columns = panels_in_pairs(len(shown), 2.15)
     r = width * (np.arange(model.shape[1]) + 0.5)
     for place, ax in enumerate(axes.ravel()):
         if place >= len(shown):
@@ -234,20 +236,8 @@ def van_hove(run):
         reach = np.flatnonzero(np.cumsum(moved[::-1])[::-1] > 0.004 * max(moved.sum(), 1e-300))
         last = r[min(reach[-1] + 3, len(r) - 1)] if len(reach) else r[-1]
         keep = (r <= last) & (np.arange(len(r)) > 0)
-        ax.bar(r[keep], 100 * seen[t, keep], width=0.92 * width, color=BLUE, alpha=0.45, linewidth=0)
-        some = keep & (seen[t] > 0) & np.isfinite(error[t])
-        ax.errorbar(
-            r[some], 100 * seen[t, some], yerr=100 * error[t, some], fmt="none", ecolor=BLUE, elinewidth=0.9
-        )
-        lines = keep & (np.maximum(model[t], np.nan_to_num(seen[t])) > 2e-5)
-        ax.hlines(
-            100 * model[t, lines],
-            r[lines] - 0.62 * width,
-            r[lines] + 0.62 * width,
-            color=INK,
-            linewidth=1.6,
-            zorder=3,
-        )
+        distance_bars(ax, r, width, keep, seen[t], error[t])
+        distance_marks(ax, r, width, keep & (np.maximum(model[t], np.nan_to_num(seen[t])) > 2e-5), model[t])
         nearest = r[keep][np.flatnonzero(100 * seen[t, keep] > 0)[:1]]
         ax.set_xlim(max(nearest[0] - 0.4, width) if len(nearest) else width, last)
         ax.set_ylim(
@@ -255,17 +245,10 @@ def van_hove(run):
         )
         ax.grid(axis="x", visible=False)
         ax.set_title(f"after {exact(time[t])} ps", loc="left")
-        ax.text(
-            0.985,
-            0.97,
+        corner_text(
+            ax,
             f"still on its site\n{with_error(100 * seen[t, 0], 100 * error[t, 0])} %, model"
             f" {plain(100 * model[t, 0])} %",
-            transform=ax.transAxes,
-            ha="right",
-            va="top",
-            fontsize=8.5,
-            color="#3d444d",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
         )
         if place + columns >= len(shown):
             ax.set_xlabel("displacement (Å)")

@@ -6,7 +6,19 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .canvas import AXIS_COLOURS, BLUE, INK, RED, SERIES, log_axis, panels
+from .canvas import (
+    AXIS_COLOURS,
+    BLUE,
+    INK,
+    RED,
+    SERIES,
+    corner_text,
+    distance_bars,
+    distance_marks,
+    log_axis,
+    panels,
+    panels_in_pairs,
+)
 from .dynamics import finite_or_nan
 from .figures import band
 from .markup import escape, table
@@ -246,18 +258,7 @@ def walker_distances(run):
         seen = np.where(total > 0, counts / total, np.nan)
     error = np.sqrt(seen * (1 - seen) / np.maximum(total, 1))
     shown = spread_over(len(time), 4)
-    columns, rows = (2, math.ceil(len(shown) / 2)) if len(shown) > 1 else (1, 1)
-    height = 0.8 + 2.05 * rows
-    figure, axes = panels(
-        columns,
-        height,
-        n_rows=rows,
-        left=0.08,
-        bottom=0.5 / height,
-        top=1 - 0.58 / height,
-        wspace=0.2,
-        hspace=0.45,
-    )
+    figure, axes, columns = panels_in_pairs(len(shown), 2.05)
     r = width * (np.arange(counts.shape[1] - 1) + 0.5)
     for place, ax in enumerate(axes.ravel()):
         if place >= len(shown):
@@ -269,42 +270,16 @@ def walker_distances(run):
         reach = np.flatnonzero(np.cumsum(moved[::-1])[::-1] > 0.002 * max(moved.sum(), 1e-300))
         last = r[min(reach[-1] + 4, len(r) - 1)] if len(reach) else r[-1]
         keep = (np.arange(len(r)) > 0) & (r <= last)
-        ax.bar(r[keep], 100 * seen[k, :-1][keep], width=0.92 * width, color=BLUE, alpha=0.45, linewidth=0)
-        some = keep & (seen[k, :-1] > 0)
-        ax.errorbar(
-            r[some],
-            100 * seen[k, :-1][some],
-            yerr=100 * error[k, :-1][some],
-            fmt="none",
-            ecolor=BLUE,
-            elinewidth=0.9,
-        )
+        distance_bars(ax, r, width, keep, seen[k, :-1], error[k, :-1])
         start = f"still there: {with_error(100 * seen[k, 0], 100 * error[k, 0])} %"
         if expected is not None:
             lines = keep & (np.maximum(expected[k, :-1], seen[k, :-1]) > 1e-5)
-            ax.hlines(
-                100 * expected[k, :-1][lines],
-                r[lines] - 0.62 * width,
-                r[lines] + 0.62 * width,
-                color=INK,
-                linewidth=1.5,
-                zorder=3,
-            )
+            distance_marks(ax, r, width, lines, expected[k, :-1])
             start += f"\nexact: {plain(100 * expected[k, 0], 4)} %"
         ax.set(xlim=(0, last + width), ylim=(0, 130 * top_of(both)))
         ax.grid(axis="x", visible=False)
         ax.set_title(f"after {exact(time[k])} ps", loc="left")
-        ax.text(
-            0.985,
-            0.97,
-            start,
-            transform=ax.transAxes,
-            ha="right",
-            va="top",
-            fontsize=8.5,
-            color="#3d444d",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
-        )
+        corner_text(ax, start)
         if place + columns >= len(shown):
             ax.set_xlabel("displacement (Å)")
         if place % columns == 0:

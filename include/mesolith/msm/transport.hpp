@@ -55,6 +55,12 @@ struct Transport {
 /// @param steps  ascending, >= 0
 [[nodiscard]] std::vector<Mat3> exact_msd(const Kernel& kernel, const std::vector<std::int64_t>& steps);
 
+/// The same in continuous time, by the rates K = (M - I) / tau, at t = n tau. The number of draws until then
+/// is Poisson distributed with mean n: the sum over it, to 1e-16, up to n = 1000; beyond
+/// MSD(n) + n MSD''(n) / 2, exact where the MSD is a straight line over sqrt(n) steps.
+[[nodiscard]] std::vector<Mat3> exact_msd_in_continuous_time(const Kernel& kernel,
+                                                             const std::vector<std::int64_t>& steps);
+
 /// Number of independent hops behind D_xx, D_yy, D_zz: n = (sum w)^2 / sum (w^2 / h), with w the share of a
 /// transition, its reverse and all that share their counts (jump_numbers) in D_aa and h the number of times
 /// they were seen in windows that do not overlap.
