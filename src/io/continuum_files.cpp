@@ -1,5 +1,6 @@
 #include "mesolith/io/continuum_files.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
@@ -179,8 +180,8 @@ std::string bpx_text(const DiffusivityRecord& r, const ContinuumOptions& options
         return g;
     }();
     const double T_ref = options.reference_temperature;
-    const bool one_temperature =
-        r.valid_temperature.low == r.valid_temperature.high && r.points.size() == all.stoichiometry.size();
+    const bool one_temperature = std::all_of(all.temperature.begin(), all.temperature.end(),
+                                             [&](double T) { return T == all.temperature.front(); });
     std::vector<double> value;
     std::string energy_member, energy_text;
     if (one_temperature) {
@@ -231,7 +232,7 @@ std::string bpx_text(const DiffusivityRecord& r, const ContinuumOptions& options
     if (blended)
         members = fmt::format("      \"Particle\": {{\n        {}: {{\n{}\n        }}\n      }}",
                               json_text(options.particle), members);
-    // BPX takes no members but its own: what it is stands in the free text of the user's section.
+    // BPX takes no members but its own, and PyBaMM no text among the user's: what it is stands in the header.
     std::string about =
         fmt::format("Diffusivity of the {}{}: D at {:g} K (the reference temperature of the "
                     "cell must be the same), {}. ",
@@ -239,9 +240,9 @@ std::string bpx_text(const DiffusivityRecord& r, const ContinuumOptions& options
     about += joined(
         header(r, options.scalar), [](const std::string& line) { return line; }, "; ");
     return fmt::format(
-        "{{\n  \"Parameterisation\": {{\n    {}: {{\n{}\n    }},\n    \"User-defined\": {{\n      "
-        "\"description\": {}\n    }}\n  }}\n}}\n",
-        json_text(options.electrode), members, json_text(about));
+        "{{\n  \"Header\": {{\n    \"Description\": {}\n  }},\n  \"Parameterisation\": {{\n    {}: "
+        "{{\n{}\n    }}\n  }}\n}}\n",
+        json_text(about), json_text(options.electrode), members);
 }
 
 // Functions in MATLAB and Julia: ln D is bilinear, written with min and max only, so that it clamps at its

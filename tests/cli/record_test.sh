@@ -110,7 +110,8 @@ expect 2 '--to: "matlab" is no target' export d.h5 --to matlab --out no.csv
 expect 2 '--scalar: scalar "mean"' export d.h5 --to csv --out no.csv --scalar mean
 expect 2 'no homogenised value' export d.h5 --to csv --out no.csv --scalar homogenised
 expect 2 'is no name of a function' export d.h5 --to battmo --out 2d.m --haven 1 --theta 1
-expect 2 'warning: D at 250 K|298.15' export hole.h5 --to bpx --out no.json --temperatures 300 --reference-temperature 298.15
+expect 2 'hole.h5: all values are of 300 K' export hole.h5 --to bpx --out no.json --temperatures 300
+expect 0 'warning: D at 250 K is extrapolated' export hole.h5 --to bpx --out bpx.json --reference-temperature 250
 expect 2 'd.csv: expected JSON' export d.csv --to csv --out no.csv
 expect 2 'expected a diffusivity record' export runs/run1/msm.h5 --to csv --out no.csv
 [ ! -e no.h5 ] && [ ! -e no.csv ] && [ ! -e no.json ] || fail "a refused command left a file"
