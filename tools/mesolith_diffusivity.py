@@ -56,21 +56,32 @@ class Diffusivity:
         if not axes:
             return pybamm.Scalar(10 ** float(self.log10[0, 0]))
         values = self.log10.reshape([len(axis) for axis in axes])
-        return 10 ** pybamm.Interpolant(axes if len(axes) > 1 else axes[0], values, arguments, interpolator="linear")
+        return 10 ** pybamm.Interpolant(
+            axes if len(axes) > 1 else axes[0], values, arguments, interpolator="linear"
+        )
 
     def check(self, stoichiometry=None, temperature=None):
         """Warn of what lies outside the data or in a two-phase range."""
-        for x, valid, what in ((temperature, self.valid_T, "temperature"), (stoichiometry, self.valid_stoichiometry, "stoichiometry")):
+        for x, valid, what in (
+            (temperature, self.valid_T, "temperature"),
+            (stoichiometry, self.valid_stoichiometry, "stoichiometry"),
+        ):
             if x is None or np.size(x) == 0:
                 continue
             low, high = float(np.min(x)), float(np.max(x))
             slack = 1e-9 * max(abs(valid[0]), abs(valid[1]))
             if low < valid[0] - slack or high > valid[1] + slack:
-                warnings.warn(f"{what} {low:g} to {high:g}: the data of D reach from {valid[0]:g} to {valid[1]:g}", stacklevel=3)
+                warnings.warn(
+                    f"{what} {low:g} to {high:g}: the data of D reach from {valid[0]:g} to {valid[1]:g}",
+                    stacklevel=3,
+                )
         if stoichiometry is not None:
             for low, high in self.two_phase:
                 if np.any((np.asarray(stoichiometry) > low) & (np.asarray(stoichiometry) < high)):
-                    warnings.warn(f"stoichiometry {low:g} to {high:g} is a two-phase range: D means nothing there", stacklevel=3)
+                    warnings.warn(
+                        f"stoichiometry {low:g} to {high:g} is a two-phase range: D means nothing there",
+                        stacklevel=3,
+                    )
 
     def put_into(self, parameters, name="Negative particle diffusivity [m2.s-1]"):
         """Make it a parameter of a pybamm.ParameterValues; warns where the temperatures set there are outside the data."""
@@ -81,7 +92,9 @@ class Diffusivity:
                 self.check(temperature=parameters[key])
         if self.two_phase:
             gaps = ", ".join(f"{low:g} to {high:g}" for low, high in self.two_phase)
-            warnings.warn(f"two-phase ranges of stoichiometry ({gaps}): D is interpolated across them", stacklevel=2)
+            warnings.warn(
+                f"two-phase ranges of stoichiometry ({gaps}): D is interpolated across them", stacklevel=2
+            )
         parameters.update({name: self}, check_already_exists=False)
         return parameters
 
@@ -103,7 +116,9 @@ def load(path):
                     if len(rows[-1]) != 3:
                         raise ValueError
                 except ValueError:
-                    raise ValueError(f"{path}:{number}: expected numbers, got '{line.strip()[:80]}'") from None
+                    raise ValueError(
+                        f"{path}:{number}: expected numbers, got '{line.strip()[:80]}'"
+                    ) from None
     for key in ("kind", "valid_T", "valid_stoichiometry"):
         if key not in facts:
             raise ValueError(f"{path}: no line '# {key}: ...' (not written by mesolith export)")

@@ -39,7 +39,9 @@ def test_axes_of_one_value_hold_everywhere(tmp_path):
     D = mesolith_diffusivity.load(table(tmp_path / "d.csv", T=(300.0,)))
     assert D(0.35, 310.0) == pytest.approx(law(0.35, 300), rel=1e-12)
     D = mesolith_diffusivity.load(table(tmp_path / "d.csv", s=(0.5,)))
-    assert D(0.35, 310.0) == pytest.approx(math.sqrt(math.sqrt(law(0.5, 300) ** 3 * law(0.5, 340))), rel=1e-12)
+    assert D(0.35, 310.0) == pytest.approx(
+        math.sqrt(math.sqrt(law(0.5, 300) ** 3 * law(0.5, 340))), rel=1e-12
+    )
 
 
 def test_two_phase_ranges_are_warned_of(tmp_path):

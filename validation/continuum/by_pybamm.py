@@ -43,8 +43,12 @@ def discharge(diffusivity, temperature=298.15, points=30):
 def quasi_steady(solution, D):
     """(mean - surface) of the concentration over j R / (5 D F), at the end: 1 for constant D and current."""
     mean = solution["Average negative particle concentration [mol.m-3]"].entries[-1]
-    surface = np.mean(solution["X-averaged negative particle surface concentration [mol.m-3]"].entries[..., -1])
-    current = np.mean(solution["X-averaged negative electrode interfacial current density [A.m-2]"].entries[-1])
+    surface = np.mean(
+        solution["X-averaged negative particle surface concentration [mol.m-3]"].entries[..., -1]
+    )
+    current = np.mean(
+        solution["X-averaged negative electrode interfacial current density [A.m-2]"].entries[-1]
+    )
     radius = solution["Negative particle radius [m]"].entries.flat[0]
     return float((mean - surface) / (current * radius / (5 * D * FARADAY)))
 
@@ -94,7 +98,11 @@ def whole_bpx(patch):
             "Positive electrode": electrode(0.1, 0.9, "4.4 - 0.8 * x"),
         },
         "State": {
-            "Initial conditions": {"Initial state-of-charge": 1.0, "Initial temperature [K]": 298.15, "Initial electrolyte concentration [mol.m-3]": 1000.0},
+            "Initial conditions": {
+                "Initial state-of-charge": 1.0,
+                "Initial temperature [K]": 298.15,
+                "Initial electrolyte concentration [mol.m-3]": 1000.0,
+            },
             "Thermal environment": {"Ambient temperature [K]": 298.15},
         },
     }
