@@ -30,6 +30,22 @@ for k, name in enumerate(("run1", "run2")):
 assert [p["x"] for p in text["points"]] == [0.8, 0.875] and text["points"][0]["temperature"] == 500
 PY
 fi
+# The homogenised D of a domain comes along when it was made from the same model.
+if "$python" -c 'import h5py' 2>/dev/null; then
+  for what in same other; do
+    cp -r runs/run1 "$what" && cp "$what/msm.h5" "$what/meso.h5"
+    "$python" - "$what" <<'PY'
+import h5py, sys
+file = h5py.File(sys.argv[1] + "/meso.h5", "r+")
+file.attrs["previous"] = file.attrs["fingerprint"] if sys.argv[1] == "same" else "another"
+file["steady/homogenised/D"] = [[0.3, 0, 0], [0, 0.25, 0], [0, 0, 0.2]]
+PY
+  done
+  expect 0 . record same --x 0.8 --x-max 1 --out same.json
+  grep -q '"homogenised": 0.25,' same.json || fail "no homogenised value: $(cat same.json)"
+  expect 0 'other/meso.h5 is left out: it was made from an older model' record other --x 0.8 --x-max 1 --out other.json
+  grep -q '"homogenised": null' other.json || fail "a stale homogenised value"
+fi
 expect 2 'runs/run1: its composition is not known.*--x' record runs/run1 --x-max 1 --out no.h5
 expect 2 'x_max is not known' record runs/run1 --x 0.875 --out no.h5
 expect 2 '--x: expected one number, or 2' record runs/run1 runs/run2 --x 1,2,3 --x-max 4 --out no.h5

@@ -175,7 +175,10 @@ def check_octave(folder, checks, table):
         print("skipped  Octave is not at hand: the BattMo function was not run")
         return
     s, T = np.linspace(-0.1, 1.1, 41), np.linspace(270, 350, 17)
-    script = "s = linspace(-0.1, 1.1, 41); T = linspace(270, 350, 17); for k = 1:17, fprintf('%.17g ', d_law(s, T(k))); end; fprintf('%.17g ', d_law(s))"
+    script = (
+        "s = linspace(-0.1, 1.1, 41); T = linspace(270, 350, 17);"
+        "for k = 1:17, fprintf('%.17g ', d_law(s, T(k))); end; fprintf('%.17g ', d_law(s))"
+    )
     done = subprocess.run(
         [octave, "--no-gui", "--quiet", "--eval", script], cwd=folder, capture_output=True, text=True
     )
