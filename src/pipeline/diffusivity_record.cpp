@@ -292,7 +292,7 @@ RunPoint point_of_run(const std::string& folder, std::optional<double> temperatu
     p.diffusivity = (lag.diffusivity + lag.diffusivity.transpose()) / 2;
     p.error = (lag.error + lag.error.transpose()) / 2;
     p.mean_error = lag.mean_error;
-    p.hops = lag.hops.sum();
+    p.hops = lag.hops.minCoeff();
     if (!headline.status.markovian)
         run.warnings.push_back(fmt::format("{}: D of the model still depends on its lag time", folder));
     if (msm.has_group("direct") && msm.group("direct").attribute<int>("has_collective") != 0) {

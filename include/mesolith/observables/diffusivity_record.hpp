@@ -35,14 +35,14 @@ enum class VolumeFrame {
 struct DiffusivityPoint {
     static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
-    double x = unknown;                            ///< lithium per host atom, Li/Si
-    double stoichiometry = unknown;                ///< x / x_max
-    double temperature = unknown;                  ///< [K]
-    Mat3 diffusivity = Mat3::Zero();               ///< symmetric [A^2/ps]
-    Mat3 error = Mat3::Constant(unknown);          ///< standard errors [A^2/ps]; or NaN
-    double mean_error = unknown;                   ///< of trace / 3 [A^2/ps]; or NaN
-    double hops = unknown;                         ///< independent hops behind it; or NaN
-    double homogenised = unknown;                  ///< exact value of a domain [A^2/ps]; or NaN
+    double x = unknown;                   ///< lithium per host atom, Li/Si
+    double stoichiometry = unknown;       ///< x / x_max
+    double temperature = unknown;         ///< [K]
+    Mat3 diffusivity = Mat3::Zero();      ///< symmetric [A^2/ps]
+    Mat3 error = Mat3::Constant(unknown); ///< standard errors [A^2/ps]; or NaN
+    double mean_error = unknown;          ///< of trace / 3 [A^2/ps]; or NaN
+    double hops = unknown;                ///< independent hops behind it (the axis with fewest); or NaN
+    double homogenised = unknown;         ///< exact value of a domain [A^2/ps]; or NaN
     double haven = unknown, haven_error = unknown; ///< measured, or used; or NaN
     double theta = unknown, theta_error = unknown; ///< used; or NaN
     double squared_stretch = unknown;              ///< lambda^2 that D was divided by; or NaN
