@@ -12,6 +12,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mesolith DESTINATION ${CMAKE_INS
 if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/tools/mesolith_report)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/tools/mesolith_report DESTINATION ${CMAKE_INSTALL_DATADIR}/mesolith/python
           PATTERN __pycache__ EXCLUDE)
+  install(FILES ${PROJECT_SOURCE_DIR}/tools/mesolith_diffusivity.py DESTINATION ${CMAKE_INSTALL_DATADIR}/mesolith/python)
 endif()
 
 install(EXPORT mesolithTargets NAMESPACE mesolith:: DESTINATION ${config_dir})

@@ -23,6 +23,7 @@
 #include "mesolith/pipeline/summary.hpp"
 
 #include "kernel_commands.hpp"
+#include "record_commands.hpp"
 
 namespace {
 
@@ -36,6 +37,7 @@ struct Arguments {
     RunControl control;
     InfoOptions info;
     KernelArguments kernel;
+    RecordArguments record;
     std::vector<std::string> folders; ///< of arrhenius
     std::vector<double> temperatures; ///< [K]
     std::string out;
@@ -172,6 +174,10 @@ ExitCode execute(const std::string& command, const Arguments& arguments) {
         print(run_kernel_command(command, arguments.kernel, arguments.set));
         return ExitCode::ok;
     }
+    if (is_record_command(command)) {
+        print(run_record_command(command, arguments.record));
+        return ExitCode::ok;
+    }
     if (command == "arrhenius") return arrhenius(arguments);
     if (command == "forces") {
         ForceModelOptions options = arguments.forces;
@@ -298,6 +304,7 @@ int main(int argc, char** argv) {
     app.add_subcommand("new", "A commented input file to start from")
         ->add_option("file", arguments.input, "file to write (default: standard output)");
     add_kernel_commands(app, arguments.kernel);
+    add_record_commands(app, arguments.record);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

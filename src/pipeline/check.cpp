@@ -8,7 +8,9 @@
 
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/progress.hpp"
+#include "mesolith/io/diffusivity_record_file.hpp"
 #include "mesolith/io/trajectory_file.hpp"
+#include "mesolith/pipeline/diffusivity_record.hpp"
 #include "mesolith/pipeline/domain_model.hpp"
 #include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/summary.hpp"
@@ -127,6 +129,7 @@ std::string describe_result(const Hdf5File& file) {
                                t.trajectory.duration(), t.source);
         }
     }
+    if (p.stage == "record") out += fmt::format("\n{}", to_text(read_diffusivity_record(file.file_name())));
     if (p.stage == "msm") {
         RunSummary s;
         s.folder = file.file_name();
