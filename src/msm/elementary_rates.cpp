@@ -290,61 +290,96 @@ Neighbours neighbours_of(const SiteSet& sites, const HopNetwork& network) {
     return result;
 }
 
-/// Hops straight back by age, and how long they could have happened.
-class BackHopCounter {
+/// Hops into sites that were left, by the age of the vacancy, and how long they could have happened.
+class RefillCounter {
 public:
-    BackHopCounter(const HopNetwork& network, std::size_t n_sites, std::size_t n_ions, double interval,
-                   BackHops& back)
-        : network_(network), came_(n_ions), left_by_(n_sites, -1), interval_(interval), back_(back) {}
+    RefillCounter(const HopNetwork& network, const Neighbours& neighbours, const std::vector<bool>& taken,
+                  std::size_t n_ions, double interval, Refills& refills)
+        : network_(network), neighbours_(neighbours), taken_(taken), site_left_by_(n_ions),
+          left_(taken.size()), interval_(interval), refills_(refills) {}
 
+    /// Before the sites are taken and left.
     void hop(const GasHop& hop, std::int32_t c, bool counts) {
-        const auto ion = static_cast<std::size_t>(hop.ion);
-        Arrival& last = came_[ion];
-        if (last.open) {
-            const bool back = counts && hop.to == last.from && hop.move == last.move.reversed();
-            close(last, hop.time, back);
-            left_by_[last.from.at()] = -1;
+        const std::size_t to = hop.to.at();
+        if (hop.from.valid()) flush_around(hop.from.at(), hop.time);
+        flush_around(to, hop.time);
+        if (left_[to].open) {
+            const Left& there = left_[to];
+            if (counts && c >= 0) {
+                const bool back = there.ion == hop.ion && hop.move == there.back;
+                add(back ? refills_.hops : refills_.other_hops, c, (hop.time - there.since) * interval_);
+            }
+            flush(to, hop.time);
+            left_[to].open = false;
+            if (there.ion >= 0) site_left_by_[static_cast<std::size_t>(there.ion)] = SiteId::none();
         }
-        const std::int32_t other = left_by_[hop.to.at()]; // its way back is taken
-        if (other >= 0) {
-            close(came_[static_cast<std::size_t>(other)], hop.time, false);
-            left_by_[hop.to.at()] = -1;
-        }
+        SiteId& before = site_left_by_[static_cast<std::size_t>(hop.ion)];
+        if (before.valid()) left_[before.at()].ion = -1; // it has gone on, its way back is another one
+        before = SiteId::none();
         if (!counts || c < 0) return;
-        last = {true, hop.from, hop.move, network_.classes[static_cast<std::size_t>(c)].reverse, hop.time};
-        left_by_[hop.from.at()] = hop.ion;
+        left_[hop.from.at()] = {true,
+                                hop.time,
+                                hop.time,
+                                hop.ion,
+                                hop.to,
+                                hop.move.reversed(),
+                                network_.classes[static_cast<std::size_t>(c)].reverse};
+        before = hop.from;
     }
     void finish(double time) {
-        for (Arrival& a : came_)
-            if (a.open) close(a, time, false);
+        for (std::size_t s = 0; s < left_.size(); ++s) flush(s, time);
     }
 
 private:
-    struct Arrival {
+    /// A site that a hop has left empty.
+    struct Left {
         bool open = false;
-        SiteId from;
-        Transition move;
+        double since = 0, flushed = 0; // [frames]
+        std::int32_t ion = -1;         // that left it and is still where it went
+        SiteId now;                    // where
+        Transition back;
         std::int32_t back_class = 0;
-        double time = 0; // [frames]
     };
-    void close(Arrival& a, double time, bool back) {
-        a.open = false;
-        const std::size_t n = back_.age.size(), row = static_cast<std::size_t>(a.back_class) * n;
-        const double age = (time - a.time) * interval_;
-        double low = 0;
-        for (std::size_t b = 0; b < n && low < age; ++b) {
-            const double high = std::min(age, back_.age[b]);
-            back_.exposure[row + b] += high - low;
-            if (back && age <= back_.age[b]) back_.hops[row + b] += 1;
-            low = back_.age[b];
+
+    void flush_around(std::size_t site, double time) {
+        for (const Neighbour& other : neighbours_.out[site]) flush(other.site, time);
+    }
+    void flush(std::size_t site, double time) {
+        Left& left = left_[site];
+        if (!left.open) return;
+        bool back_seen = false;
+        for (const Neighbour& other : neighbours_.in[site]) {
+            if (!taken_[other.site]) continue;
+            const bool back = !back_seen && left.ion >= 0 && other.site == left.now.at() &&
+                              other.pair_class == static_cast<std::size_t>(left.back_class);
+            back_seen = back_seen || back;
+            spread(back ? refills_.exposure : refills_.other_exposure, other.pair_class,
+                   (left.flushed - left.since) * interval_, (time - left.since) * interval_);
         }
+        left.flushed = time;
+    }
+    void spread(std::vector<double>& exposure, std::size_t c, double from, double to) {
+        const std::size_t n = refills_.age.size();
+        double low = 0;
+        for (std::size_t b = 0; b < n && low < to; ++b) {
+            exposure[c * n + b] += std::max(0.0, std::min(to, refills_.age[b]) - std::max(from, low));
+            low = refills_.age[b];
+        }
+    }
+    void add(std::vector<double>& hops, std::int32_t c, double age) {
+        const std::size_t n = refills_.age.size();
+        std::size_t b = 0;
+        while (age > refills_.age[b]) ++b;
+        hops[static_cast<std::size_t>(c) * n + b] += 1;
     }
 
     const HopNetwork& network_;
-    std::vector<Arrival> came_;
-    std::vector<std::int32_t> left_by_; // ion that left the site last and may come back, -1
+    const Neighbours& neighbours_;
+    const std::vector<bool>& taken_;
+    std::vector<SiteId> site_left_by_; // of each ion: where it may go straight back to
+    std::vector<Left> left_;
     double interval_;
-    BackHops& back_;
+    Refills& refills_;
 };
 
 constexpr std::size_t n_ages = 8;
@@ -553,10 +588,11 @@ ElementaryCounts count_elementary_hops(const std::vector<ExclusionPath>& paths, 
     double interval = infinity;
     for (const ExclusionPath& path : paths) interval = std::min(interval, path.frame_interval);
     for (std::size_t b = 0; b + 1 < n_ages; ++b)
-        counts.back.age.push_back(interval * static_cast<double>(std::size_t{1} << b));
-    counts.back.age.push_back(infinity);
-    counts.back.hops.assign(n * n_ages, 0.0);
-    counts.back.exposure.assign(n * n_ages, 0.0);
+        counts.refills.age.push_back(interval * static_cast<double>(std::size_t{1} << b));
+    counts.refills.age.push_back(infinity);
+    for (auto* values : {&counts.refills.hops, &counts.refills.exposure, &counts.refills.other_hops,
+                         &counts.refills.other_exposure})
+        values->assign(n * n_ages, 0.0);
     const Neighbours neighbours = neighbours_of(sites, network);
 
     for (std::size_t p = 0; p < paths.size(); ++p) {
@@ -616,12 +652,13 @@ ElementaryCounts count_elementary_hops(const std::vector<ExclusionPath>& paths, 
         };
         for (const SiteId site : path.start)
             if (site.valid()) set(site.at(), true, 0);
-        BackHopCounter back(network, sites.size(), path.start.size(), path.frame_interval, counts.back);
+        RefillCounter refills(network, neighbours, taken, path.start.size(), path.frame_interval,
+                              counts.refills);
         for (std::size_t k = 0; k < path.hops.size(); ++k) {
             const GasHop& hop = path.hops[k];
             const std::int32_t c = hop.counts ? network.find(hop.move) : -1;
             const bool counted = hop.counts && hop.from != hop.to;
-            back.hop(hop, c, counted);
+            refills.hop(hop, c, counted);
             if (hop.counts) { // ions that change places leave the same sites taken
                 if (hop.from.valid()) set(hop.from.at(), false, hop.time);
                 set(hop.to.at(), true, hop.time);
@@ -637,7 +674,7 @@ ElementaryCounts count_elementary_hops(const std::vector<ExclusionPath>& paths, 
                 if (frame >= begin[b] && frame < end[b])
                     counts.hops[static_cast<std::size_t>(c) * B + block[b]] += 1;
         }
-        back.finish(last);
+        refills.finish(last);
         for (std::size_t s = 0; s < sites.size(); ++s)
             if (!taken[s]) filled(s, last);
         for (std::size_t c = 0; c < n; ++c) exposure.flush(c, last, add_exposure);
@@ -732,7 +769,7 @@ ElementaryRates estimate_elementary_rates(const ElementaryCounts& counts, const 
         result.log_weight_samples.push_back(sample.log_weight);
     }
     result.sample_scale = scale;
-    const std::size_t ages = counts.back.age.size();
+    const std::size_t ages = counts.refills.age.size();
     for (std::size_t c = 0; c < n; ++c) {
         ElementaryRate r;
         r.hops = best.hops[c];
@@ -746,12 +783,13 @@ ElementaryRates estimate_elementary_rates(const ElementaryCounts& counts, const 
             r.balance_z = best.imbalance[c] / error(&Numbers::imbalance, c);
         double hops = 0, exposure = 0;
         for (std::size_t b = 0; b < ages; ++b) {
-            hops += counts.back.hops[c * ages + b];
-            exposure += counts.back.exposure[c * ages + b];
+            hops += counts.refills.hops[c * ages + b];
+            exposure += counts.refills.exposure[c * ages + b];
         }
         r.back_ratio = hops / (r.rate.value * exposure);
         r.first_back_ratio =
-            ages > 0 ? counts.back.hops[c * ages] / (r.rate.value * counts.back.exposure[c * ages]) : nan;
+            ages > 0 ? counts.refills.hops[c * ages] / (r.rate.value * counts.refills.exposure[c * ages])
+                     : nan;
         result.classes.push_back(r);
     }
     return result;

@@ -160,7 +160,7 @@ HopRatesRun rates_of(OpenRun open, const HopNetwork& network, const HopRatesOpti
     run.waiting /= time;
     const ElementaryCounts counts = count_elementary_hops(paths, open.stored.sites, network, choice.blocks);
     run.beyond = counts.beyond;
-    run.back = counts.back;
+    run.refills = counts.refills;
     run.mean_empty = counts.mean_empty;
     run.longest_empty = counts.longest_empty;
     // Of n exponential times the longest is about ln n times the mean.
@@ -197,7 +197,13 @@ ArrheniusPoint conductance_point(const HopNetwork& network, const HopRatesRun& r
     return {run.temperature, value, value * (resampled > poisson ? resampled : poisson)};
 }
 
+} // namespace
+
 void fit_temperatures(HopRatesResult& result) {
+    std::vector<std::string> orbit(result.runs.front().rates.log_weight.size());
+    for (std::size_t s = 0; s < result.network.basis.size(); ++s)
+        orbit[static_cast<std::size_t>(result.network.basis.orbit[s])] =
+            orbit_name(result.network.basis.name[s]);
     const HopNetwork& network = result.network;
     const std::size_t n_orbits = result.runs.front().rates.log_weight.size();
     std::vector<double> energy(n_orbits, 0.0);
@@ -218,6 +224,8 @@ void fit_temperatures(HopRatesResult& result) {
     for (std::size_t c = 0; c < network.classes.size(); ++c) {
         const HopPairClass& kind = network.classes[c];
         if (kind.reverse < static_cast<std::int32_t>(c)) continue;
+        const std::string &from = orbit[static_cast<std::size_t>(kind.from_orbit)],
+                          &to = orbit[static_cast<std::size_t>(kind.to_orbit)];
         HopRateFit fit;
         fit.pair_class = static_cast<std::int32_t>(c);
         std::vector<ArrheniusPoint> points;
@@ -235,11 +243,9 @@ void fit_temperatures(HopRatesResult& result) {
         if (!fit.conductance) {
             if (hops > 0)
                 warn(result.warnings,
-                     fmt::format(
-                         "hops between {} and {} sites over {:.2f} A are left out of the hop list: fewer "
-                         "than two temperatures have {} of them ({:.0f} in all)",
-                         kind.from_orbit + 1, kind.to_orbit + 1, kind.length, result.options.fewest_hops,
-                         hops));
+                     fmt::format("hops between {} and {} over {:.2f} A are left out of the hop list: fewer "
+                                 "than two temperatures have {} of them ({:.0f} in all)",
+                                 from, to, kind.length, result.options.fewest_hops, hops));
             result.fits.push_back(std::move(fit));
             continue;
         }
@@ -259,24 +265,21 @@ void fit_temperatures(HopRatesResult& result) {
             fit.log_prefactor += (highest - fit.energy) * sum / norm;
             fit.energy = highest;
             fit.flattened = true;
-            warn(result.warnings,
-                 fmt::format(
-                     "hops between {} and {} sites over {:.2f} A: the line through the rates has a negative "
-                     "barrier, it is set to zero",
-                     kind.from_orbit + 1, kind.to_orbit + 1, kind.length));
+            warn(
+                result.warnings,
+                fmt::format("hops between {} and {} over {:.2f} A: the line through the rates has a negative "
+                            "barrier, it is set to zero",
+                            from, to, kind.length));
         }
         if (line.points.size() > 2 && line.p < 0.01)
-            warn(result.warnings,
-                 fmt::format(
-                     "hops between {} and {} sites over {:.2f} A: their rates are no straight line over 1/T "
-                     "(chi^2 {:.3g} with {} degrees of freedom, p = {:.2g})",
-                     kind.from_orbit + 1, kind.to_orbit + 1, kind.length, line.chi_squared,
-                     line.degrees_of_freedom, line.p));
+            warn(
+                result.warnings,
+                fmt::format("hops between {} and {} over {:.2f} A: their rates are no straight line over 1/T "
+                            "(chi^2 {:.3g} with {} degrees of freedom, p = {:.2g})",
+                            from, to, kind.length, line.chi_squared, line.degrees_of_freedom, line.p));
         result.fits.push_back(std::move(fit));
     }
 }
-
-} // namespace
 
 HopRatesResult find_hop_rates(const std::vector<std::string>& folders, const HopRatesOptions& options) {
     if (folders.empty()) throw InputError("no runs. Name the result folder of a run");

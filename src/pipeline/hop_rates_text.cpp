@@ -63,25 +63,32 @@ std::string class_table(const HopNetwork& network, const ElementaryRates& rates)
     return out;
 }
 
-/// Hops over all classes straight back by age, against what their rates would give.
-std::string back_table(const HopRatesRun& run) {
-    const std::size_t n = run.back.age.size();
-    std::string out =
-        fmt::format("  {:>16} {:>8} {:>10} {:>8}\n", "age of hop [ps]", "back", "expected", "ratio");
+/// Hops into a site that was left, over all classes, against what their rates would give.
+std::string refill_table(const HopRatesRun& run) {
+    const Refills& refills = run.refills;
+    const std::size_t n = refills.age.size();
+    std::string out = fmt::format("  {:>16} {:>7} {:>10} {:>6} {:>9} {:>10} {:>6}\n", "time since [ps]",
+                                  "back", "expected", "ratio", "others", "expected", "ratio");
+    const auto ratio = [](double seen, double expected) {
+        return expected > 0 ? fmt::format("{:.2f}", seen / expected) : "-";
+    };
     double low = 0;
     for (std::size_t b = 0; b < n; ++b) {
-        double seen = 0, expected = 0;
+        double back = 0, back_expected = 0, others = 0, others_expected = 0;
         for (std::size_t c = 0; c < run.rates.classes.size(); ++c) {
-            seen += run.back.hops[c * n + b];
-            if (run.rates.classes[c].hops > 0)
-                expected += run.back.exposure[c * n + b] * run.rates.classes[c].rate.value;
+            const double rate = run.rates.classes[c].exposure > 0 ? run.rates.classes[c].rate.value : 0;
+            back += refills.hops[c * n + b];
+            back_expected += refills.exposure[c * n + b] * rate;
+            others += refills.other_hops[c * n + b];
+            others_expected += refills.other_exposure[c * n + b] * rate;
         }
-        const std::string age = std::isfinite(run.back.age[b])
-                                    ? fmt::format("{:g} to {:g}", low, run.back.age[b])
+        const std::string age = std::isfinite(refills.age[b])
+                                    ? fmt::format("{:g} to {:g}", low, refills.age[b])
                                     : fmt::format("> {:g}", low);
-        out += fmt::format("  {:>16} {:>8.0f} {:>10.1f} {:>8}\n", age, seen, expected,
-                           expected > 0 ? fmt::format("{:.2f}", seen / expected) : "-");
-        low = run.back.age[b];
+        out += fmt::format("  {:>16} {:>7.0f} {:>10.1f} {:>6} {:>9.0f} {:>10.1f} {:>6}\n", age, back,
+                           back_expected, ratio(back, back_expected), others, others_expected,
+                           ratio(others, others_expected));
+        low = refills.age[b];
     }
     return out;
 }
@@ -112,7 +119,7 @@ std::string run_text(const HopRatesResult& result, const HopRatesRun& run) {
         out += "\n";
     }
     out += "\n" + class_table(result.network, run.rates);
-    out += "\nHops straight back, while the site left is still empty\n" + back_table(run);
+    out += "\nHops into a site that was left: straight back, and by other ions\n" + refill_table(run);
     out += fmt::format("\n  D of all ions together (D_J), few vacancies, from balanced rates: {} Å²/ps\n",
                        with_error(run.collective.value, run.collective.error));
     if (run.direct.has_collective)
@@ -313,7 +320,7 @@ std::string estimate_json(const std::string& name, const Estimate& e) {
 
 std::string run_json(const HopRatesRun& run) {
     std::vector<std::string> classes, occupancy, weight;
-    const std::size_t n = run.back.age.size();
+    const std::size_t n = run.refills.age.size();
     for (std::size_t c = 0; c < run.rates.classes.size(); ++c) {
         const ElementaryRate& r = run.rates.classes[c];
         const auto row = [&](const std::vector<double>& values) {
@@ -322,11 +329,12 @@ std::string run_json(const HopRatesRun& run) {
         };
         classes.push_back(fmt::format(
             R"({{"hops": {}, "exposure_ps": {}, {}, "poisson_error": {}, "upper_bound": {}, {}, "balance_z": {}, )"
-            R"("back_ratio": {}, "first_back_ratio": {}, "back_hops": {}, "back_exposure_ps": {}}})",
+            R"("back_ratio": {}, "first_back_ratio": {}, "back_hops": {}, "back_exposure_ps": {}, "other_hops": {}, "other_exposure_ps": {}}})",
             json_number(r.hops), json_number(r.exposure), estimate_json("rate", r.rate),
             json_number(r.poisson_error), json_number(r.upper_bound), estimate_json("balanced", r.balanced),
             json_number(r.balance_z), json_number(r.back_ratio), json_number(r.first_back_ratio),
-            row(run.back.hops), row(run.back.exposure)));
+            row(run.refills.hops), row(run.refills.exposure), row(run.refills.other_hops),
+            row(run.refills.other_exposure)));
     }
     for (const Estimate& e : run.rates.occupancy) occupancy.push_back("{" + estimate_json("value", e) + "}");
     for (const Estimate& e : run.rates.log_weight) weight.push_back("{" + estimate_json("value", e) + "}");
@@ -341,7 +349,7 @@ std::string run_json(const HopRatesRun& run) {
         json_number(run.longest_empty), json_number(run.waiting), json_number(run.rates.total_time),
         json_number(run.rates.vacancy_fraction), estimate_json("D_J_dilute", run.collective),
         estimate_json("D_J", run.direct.collective_mean), estimate_json("D", run.direct.tracer_mean),
-        list(occupancy), list(weight), numbers_json(run.back.age), list(classes, ",\n  "));
+        list(occupancy), list(weight), numbers_json(run.refills.age), list(classes, ",\n  "));
 }
 
 } // namespace

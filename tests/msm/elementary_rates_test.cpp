@@ -382,8 +382,16 @@ TEST_CASE("rates of a lattice gas come out within four standard errors", "[msm][
         CHECK(r.rate.error > 0.5 * r.poisson_error);
         CHECK(r.rate.error < 2 * r.poisson_error);
         // Without memory, hops straight back are no more and no fewer than the rates say.
-        const double back = total(counts.back.hops, c, counts.back.age.size());
+        const Refills& refills = counts.refills;
+        const std::size_t n = refills.age.size();
+        const double back = total(refills.hops, c, n), others = total(refills.other_hops, c, n);
         CHECK(std::abs(r.back_ratio - 1) < 4 / std::sqrt(back));
+        CHECK(others > 50);
+        CHECK(std::abs(others - r.rate.value * total(refills.other_exposure, c, n)) < 4 * std::sqrt(others));
+        CHECK(back + others <= r.hops);
+        // All vacancies but those of the start come from a hop: nearly all time is in one of the two.
+        CHECK(total(refills.exposure, c, n) + total(refills.other_exposure, c, n) ==
+              Approx(r.exposure).epsilon(0.01));
         if (gas.network.classes[c].length < 5.9)
             CHECK(std::abs(r.balance_z) < 4);
         else

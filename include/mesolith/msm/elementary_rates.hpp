@@ -88,12 +88,15 @@ struct ExclusionPath {
 
 // Hops and exposures
 
-/// Hops from one frame to the next back to where the ion came from, while that site is still empty, by the
-/// time since it came. Without memory their rate is that of all hops of the class at any age.
-struct BackHops {
-    std::vector<double> age;      ///< upper edges of the bins [ps], the last one infinite
-    std::vector<double> hops;     ///< [class x bin], class of the hop back
-    std::vector<double> exposure; ///< [class x bin] [ps]
+/// Hops into sites that another hop has left, by the time since then: straight back by the ion that left
+/// (while it is still where it went), or by another one. Without memory their rate is that of all hops of the
+/// class at any age; more of them soon after the hop means that an ion has not settled or that ions move in
+/// chains.
+struct Refills {
+    std::vector<double> age;  ///< upper edges of the bins [ps]: 1, 2, 4, ... frames, the last one infinite
+    std::vector<double> hops; ///< straight back, [class x bin], class of the hop back
+    std::vector<double> exposure; ///< time in which they could have happened, summed over pairs [ps]
+    std::vector<double> other_hops, other_exposure; ///< the same of other ions
 };
 
 /// What rates are made of, by time block.
@@ -114,7 +117,7 @@ struct ElementaryCounts {
     double mean_empty = 0, longest_empty = 0, longest_begin = 0;
     std::size_t longest_trajectory = 0;
     SiteId longest_site;
-    BackHops back;
+    Refills refills;
 };
 
 /// @param paths  one per trajectory, of the same simulated cell

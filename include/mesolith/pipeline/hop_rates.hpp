@@ -30,7 +30,7 @@ struct HopRatesRun {
     double waiting = 0;                       ///< mean number of ions on a site that another one holds
     double mean_empty = 0, longest_empty = 0; ///< how long sites stayed empty [ps]
     ElementaryRates rates;
-    BackHops back;
+    Refills refills;
     /// Of the ions together, mean of the axes, from the rates in the limit of few vacancies
     /// (vacancy_generator) [A^2/ps].
     Estimate collective;
@@ -62,9 +62,15 @@ struct HopRatesResult {
 [[nodiscard]] HopRatesResult find_hop_rates(const std::vector<std::string>& folders,
                                             const HopRatesOptions& options = {});
 
+/// Fill `fits` and `weight_fits` from runs of several temperatures: straight lines of ln w and of the
+/// logarithm of rate x weight of the origin, so that detailed balance holds at every temperature.
+/// find_hop_rates does it.
+/// @throws InputError when a weight cannot be fitted
+void fit_temperatures(HopRatesResult& result);
+
 /// A hop list (docs/kernels.md), with where it comes from in comments: rates and site energies of one
 /// temperature, or barriers and prefactors of several.
-/// @throws DataError when no hop was seen
+/// @throws InputError when no hop was seen often enough, or a site energy is not determined
 [[nodiscard]] std::string to_hop_list(const HopRatesResult& result, const std::string& name);
 [[nodiscard]] std::string to_text(const HopRatesResult& result);
 [[nodiscard]] std::string to_json(const HopRatesResult& result);
