@@ -314,6 +314,8 @@ int main(int argc, char** argv) {
     hops->add_option("--cutoff-angstrom", arguments.hop_rates.cutoff,
                      "longest hop (default: 1.5 times the largest distance to a nearest neighbour)")
         ->check(CLI::PositiveNumber);
+    hops->add_flag("!--no-frame-correction", arguments.hop_rates.correct_frames,
+                   "leave the rates as they are seen in frames, without the hops that frames hide");
     hops->add_option("--seed", arguments.hop_rates.seed, "of the resampled time blocks (default 1)");
     hops->add_flag("--json", arguments.json, "print JSON instead of tables");
     CLI::App* forces = app.add_subcommand("forces", "Energies, forces and stress of single frames");

@@ -76,23 +76,29 @@ std::vector<double> without_nan(std::vector<double> rates) {
     return rates;
 }
 
-std::vector<double> balanced_rates(const ElementaryRates& rates) {
+/// Rates per class times the correction for frames.
+std::vector<double> listed_rates(std::vector<double> balanced, const HopRatesRun& run) {
+    for (std::size_t c = 0; c < balanced.size(); ++c) balanced[c] *= run.correction.factor[c];
+    return without_nan(std::move(balanced));
+}
+
+std::vector<double> balanced_of(const ElementaryRates& rates) {
     std::vector<double> values;
     for (const ElementaryRate& r : rates.classes) values.push_back(r.balanced.value);
-    return without_nan(values);
+    return values;
 }
 
 /// D_J in the limit of few vacancies, with its error from the resampled rates.
 Estimate collective_of(const HopNetwork& network, const HopRatesRun& run) {
     const double per_ion = static_cast<double>(run.n_sites - run.n_ions) / static_cast<double>(run.n_ions);
     Estimate D;
-    D.value = per_ion * mean_diffusivity(vacancy_generator(network, balanced_rates(run.rates),
+    D.value = per_ion * mean_diffusivity(vacancy_generator(network, listed_rates(balanced_of(run.rates), run),
                                                            values_of(run.rates.log_weight)));
     std::vector<double> samples;
     for (std::size_t s = 0; s < run.rates.balanced_samples.size(); ++s)
-        samples.push_back(
-            per_ion * mean_diffusivity(vacancy_generator(network, without_nan(run.rates.balanced_samples[s]),
-                                                         run.rates.log_weight_samples[s])));
+        samples.push_back(per_ion * mean_diffusivity(vacancy_generator(
+                                        network, listed_rates(run.rates.balanced_samples[s], run),
+                                        run.rates.log_weight_samples[s])));
     D.error = run.rates.sample_scale * standard_deviation(samples);
     return D;
 }
@@ -175,6 +181,14 @@ HopRatesRun rates_of(OpenRun open, const HopNetwork& network, const HopRatesOpti
                  run.folder, counts.longest_site.value, counts.longest_empty, counts.longest_begin,
                  counts.longest_trajectory, counts.mean_empty));
     run.rates = estimate_elementary_rates(counts, network, {options.n_resamplings, options.seed});
+    run.correction.factor.assign(network.classes.size(), 1.0);
+    if (options.correct_frames && run.n_ions < run.n_sites) {
+        FrameCorrectionOptions frames;
+        frames.min_residence = options.min_residence;
+        frames.seed = options.seed;
+        run.correction =
+            correct_for_frames(run.rates, open.stored.sites, network, run.n_ions, run.frame_interval, frames);
+    }
     run.collective = collective_of(network, run);
     run.direct = direct_transport(open.msd, open.collective, choice.blocks, {open.window[0], open.window[1]});
     return run;
@@ -188,7 +202,7 @@ double hops_both_ways(const HopNetwork& network, const ElementaryRates& rates, s
 /// Rate x weight of the origin, the same for both directions; its error holds that of the weight.
 ArrheniusPoint conductance_point(const HopNetwork& network, const HopRatesRun& run, std::size_t c) {
     const auto from = static_cast<std::size_t>(network.classes[c].from_orbit);
-    const double value = run.rates.classes[c].balanced.value * std::exp(run.rates.log_weight[from].value);
+    const double value = run.listed(c) * std::exp(run.rates.log_weight[from].value);
     std::vector<double> logs;
     for (std::size_t s = 0; s < run.rates.balanced_samples.size(); ++s)
         logs.push_back(std::log(run.rates.balanced_samples[s][c]) + run.rates.log_weight_samples[s][from]);

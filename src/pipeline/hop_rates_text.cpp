@@ -63,31 +63,50 @@ std::string class_table(const HopNetwork& network, const ElementaryRates& rates)
     return out;
 }
 
-/// Hops into a site that was left, over all classes, against what their rates would give.
+/// Sums over all classes in one bin of age: hops back and by others, and those that the rates would give.
+struct RefillSums {
+    double back = 0, back_expected = 0, others = 0, others_expected = 0;
+};
+RefillSums refill_sums(const Refills& refills, const ElementaryRates& rates, std::size_t bin) {
+    RefillSums sums;
+    const std::size_t n = refills.age.size();
+    for (std::size_t c = 0; c < rates.classes.size(); ++c) {
+        const double rate = rates.classes[c].exposure > 0 ? rates.classes[c].rate.value : 0;
+        sums.back += refills.hops[c * n + bin];
+        sums.back_expected += refills.exposure[c * n + bin] * rate;
+        sums.others += refills.other_hops[c * n + bin];
+        sums.others_expected += refills.other_exposure[c * n + bin] * rate;
+    }
+    return sums;
+}
+
+/// Hops into a site that was left, over all classes, against those of a gas without memory seen in such
+/// frames.
 std::string refill_table(const HopRatesRun& run) {
     const Refills& refills = run.refills;
-    const std::size_t n = refills.age.size();
-    std::string out = fmt::format("  {:>16} {:>7} {:>10} {:>6} {:>9} {:>10} {:>6}\n", "time since [ps]",
-                                  "back", "expected", "ratio", "others", "expected", "ratio");
+    const bool gas = !run.correction.refills.age.empty();
+    std::string out =
+        fmt::format("  {:>16} {:>7} {:>15} {:>9} {:>9} {:>15} {:>9}\n", "time since [ps]", "back",
+                    "over expected", gas ? "in a gas" : "", "others", "over expected", gas ? "in a gas" : "");
     const auto ratio = [](double seen, double expected) {
         return expected > 0 ? fmt::format("{:.2f}", seen / expected) : "-";
     };
+    const auto with_noise = [](double seen, double expected) {
+        return expected > 0 ? with_error(seen / expected, std::sqrt(std::max(seen, 1.0)) / expected) : "-";
+    };
     double low = 0;
-    for (std::size_t b = 0; b < n; ++b) {
-        double back = 0, back_expected = 0, others = 0, others_expected = 0;
-        for (std::size_t c = 0; c < run.rates.classes.size(); ++c) {
-            const double rate = run.rates.classes[c].exposure > 0 ? run.rates.classes[c].rate.value : 0;
-            back += refills.hops[c * n + b];
-            back_expected += refills.exposure[c * n + b] * rate;
-            others += refills.other_hops[c * n + b];
-            others_expected += refills.other_exposure[c * n + b] * rate;
-        }
+    for (std::size_t b = 0; b < refills.age.size(); ++b) {
+        const RefillSums sums = refill_sums(refills, run.rates, b);
+        const RefillSums same =
+            gas ? refill_sums(run.correction.refills, run.correction.simulated, b) : RefillSums();
         const std::string age = std::isfinite(refills.age[b])
                                     ? fmt::format("{:g} to {:g}", low, refills.age[b])
                                     : fmt::format("> {:g}", low);
-        out += fmt::format("  {:>16} {:>7.0f} {:>10.1f} {:>6} {:>9.0f} {:>10.1f} {:>6}\n", age, back,
-                           back_expected, ratio(back, back_expected), others, others_expected,
-                           ratio(others, others_expected));
+        out += fmt::format("  {:>16} {:>7.0f} {:>15} {:>9} {:>9.0f} {:>15} {:>9}\n", age, sums.back,
+                           with_noise(sums.back, sums.back_expected),
+                           gas ? ratio(same.back, same.back_expected) : "", sums.others,
+                           with_noise(sums.others, sums.others_expected),
+                           gas ? ratio(same.others, same.others_expected) : "");
         low = refills.age[b];
     }
     return out;
@@ -269,7 +288,7 @@ std::string to_hop_list(const HopRatesResult& result, const std::string& name) {
         const HopRateFit* fit = nullptr;
         for (const HopRateFit& f : result.fits)
             if (f.pair_class == static_cast<std::int32_t>(c)) fit = &f;
-        const double rate = first.rates.classes[c].balanced.value;
+        const double rate = first.listed(c);
         if (fitted ? !(fit && fit->conductance) : !(rate > 0)) continue;
         out += fmt::format("\n# {} to {}, {:.2f} A\n", names[c].from, names[c].to, names[c].length);
         for (std::size_t k = 0; k < network.pairs.size(); ++k) {

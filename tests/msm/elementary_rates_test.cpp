@@ -5,6 +5,7 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/msm/elementary_rates.hpp"
+#include "mesolith/msm/exclusion_frames.hpp"
 #include "mesolith/msm/transport.hpp"
 
 #include "support/catch.hpp"
@@ -457,4 +458,104 @@ TEST_CASE("a single ion and a single vacancy move by the same rates the other wa
         if (e.to == 0) CHECK(e.rate == 0.2);
     CHECK_THROWS_AS(ion_generator(network, std::vector<double>{1, 2}, std::vector<double>{0}), DataError);
     CHECK_THROWS_AS(vacancy_generator(network, std::vector<double>{1}, std::vector<double>{}), DataError);
+}
+
+TEST_CASE("a gas looked at in frames has the occupancies and rates it was given",
+          "[msm][elementary][frames]") {
+    const KnownGas gas;
+    const std::int64_t n_frames = 300'000; // 1500 ps
+    const SiteTrajectory t = simulate_exclusion(gas.sites, gas.network, gas.rates, 13, n_frames, 0.005, 3);
+    CHECK(t.n_ions() == 13);
+    const auto blocks = blocks_of(n_frames, n_frames / 40);
+    const ElementaryCounts counts =
+        count_elementary_hops({exclusion_path(t, gas.sites)}, gas.sites, gas.network, blocks);
+    CHECK(counts.vacancies == 3);
+    CHECK(counts.beyond <= 2); // an ion that hops twice within a frame
+    const ElementaryRates rates = estimate_elementary_rates(counts, gas.network);
+    for (std::size_t c = 0; c < 4; ++c)
+        CHECK(std::abs(rates.classes[c].rate.value - gas.rates[c]) < 4 * rates.classes[c].poisson_error);
+    CHECK(std::abs(rates.log_weight[1].value - std::log(gas.weight)) < 4 * rates.log_weight[1].error);
+    // Another replica is another path, the same one the same.
+    const auto short_path = [&](std::uint64_t replica) {
+        return simulate_exclusion(gas.sites, gas.network, gas.rates, 13, 500, 0.1, 3, replica).events;
+    };
+    CHECK(short_path(1) == short_path(1));
+    CHECK(!(short_path(1) == short_path(2)));
+}
+
+TEST_CASE("a lonely pair of sites shows how many hops a frame hides", "[msm][elementary][frames]") {
+    // Two sites, one ion: seen on the other site after a frame with p = (1 - exp(-2 k dt)) / 2.
+    SiteBasis basis = row_of_two();
+    basis.orbit = {0, 0};
+    const SiteSet sites = tile(basis, IVec3(1, 1, 1));
+    const HopNetwork network = make_hop_network(basis, {}, 2.5);
+    const double k = 0.5, dt = 0.8, p = (1 - std::exp(-2 * k * dt)) / 2;
+    const std::int64_t n = 100'000;
+    const SiteTrajectory t = simulate_exclusion(sites, network, std::vector<double>{k, k}, 1, n, dt, 7);
+    const double changes = static_cast<double>(t.events.size() - 1),
+                 expected = p * static_cast<double>(n - 1);
+    CHECK(std::abs(changes - expected) < 4 * std::sqrt(expected * (1 - p)));
+    const auto estimate = [&](const SiteTrajectory& frames) {
+        return estimate_elementary_rates(count_elementary_hops({exclusion_path(frames, sites)}, sites,
+                                                               network, blocks_of(frames.n_frames, 1000)),
+                                         network);
+    };
+    const ElementaryRates seen = estimate(t);
+    CHECK(seen.classes[0].balanced.value < 0.75 * k);
+    FrameCorrectionOptions options;
+    options.length = 2;
+    options.iterations = 12;
+    const FrameCorrection correction = correct_for_frames(seen, sites, network, 1, dt, options);
+    // Errors of the data and of the simulation, carried by d ln k / d ln p = 2 p / ((1 - 2 p) 2 k dt).
+    const double slope = p / ((1 - 2 * p) * k * dt), noise = std::sqrt(1.5 * (1 - p) / expected);
+    CHECK(std::abs(correction.rates[0] / k - 1) < 4 * slope * noise);
+    CHECK(correction.rates[0] == Approx(correction.rates[1]));
+    CHECK(correction.factor[0] == Approx(correction.rates[0] / seen.classes[0].balanced.value));
+    CHECK(correction.simulated.classes[0].balanced.value ==
+          Approx(seen.classes[0].balanced.value).epsilon(0.02));
+}
+
+TEST_CASE("rates of a gas seen in coarse frames come out after the correction", "[msm][elementary][frames]") {
+    const KnownGas gas;
+    const double dt = 0.5;
+    const std::int64_t n = 24'000; // 12 000 ps
+    for (const double min_residence : {0.0, 1.2}) {
+        const SiteTrajectory t = gas.simulate(13, n, dt, 11);
+        const ElementaryRates seen =
+            estimate_elementary_rates(count_elementary_hops({exclusion_path(t, gas.sites, min_residence)},
+                                                            gas.sites, gas.network, blocks_of(n, 800)),
+                                      gas.network);
+        FrameCorrectionOptions options;
+        options.length = 5;
+        options.iterations = 8;
+        options.min_residence = min_residence;
+        const FrameCorrection correction = correct_for_frames(seen, gas.sites, gas.network, 13, dt, options);
+        for (std::size_t c = 0; c < 4; ++c) {
+            const ElementaryRate& r = seen.classes[c];
+            INFO("minimum residence " << min_residence << ", class " << c);
+            // The hidden hops carry no noise of their own: twice the relative error of the count is generous.
+            const double error = 2 * r.balanced.error / r.balanced.value;
+            CHECK(std::abs(correction.rates[c] / gas.rates[c] - 1) < 4 * error);
+            if (c == class_from(gas.network, 0, 5.196)) {
+                CHECK(correction.factor[c] > 1.03);
+                CHECK(std::abs(r.balanced.value / gas.rates[c] - 1) >
+                      4 * r.balanced.error / r.balanced.value);
+            }
+        }
+    }
+}
+
+TEST_CASE("a gas that cannot move is refused", "[msm][elementary][frames]") {
+    const KnownGas gas;
+    const auto run = [&](std::vector<double> rates, std::size_t n, std::int64_t frames, double dt) {
+        return simulate_exclusion(gas.sites, gas.network, rates, n, frames, dt, 1);
+    };
+    CHECK_THROWS_WITH(run(gas.rates, 16, 10, 1), Contains("16 ions on 16 sites"));
+    CHECK_THROWS_WITH(run(gas.rates, 0, 10, 1), Contains("0 ions"));
+    CHECK_THROWS_WITH(run({0, 0, 0, 0}, 13, 10, 1), Contains("without a hop"));
+    CHECK_THROWS_WITH(run({-1, 1, 1, 1}, 13, 10, 1), Contains("rate of -1"));
+    CHECK_THROWS_WITH(run({1}, 13, 10, 1), Contains("1 rates do not fit"));
+    CHECK_THROWS_AS(run(gas.rates, 13, 0, 1), DataError);
+    CHECK_THROWS_AS(run(gas.rates, 13, 10, 0), DataError);
+    CHECK_THROWS_AS(correct_for_frames(ElementaryRates(), gas.sites, gas.network, 13, 1), DataError);
 }

@@ -32,6 +32,7 @@ struct Known {
             HopRatesRun run;
             run.folder = "runs/known";
             run.temperature = T;
+            run.correction.factor.assign(result.network.classes.size(), 1.0);
             run.rates.log_weight = {{0, 0}, {log_weight(T), 0.01}};
             run.rates.occupancy = {{0.9, 0.01}, {0.95, 0.01}};
             for (std::size_t c = 0; c < result.network.classes.size(); ++c) {

@@ -5,6 +5,7 @@
 
 #include "mesolith/io/store.hpp"
 #include "mesolith/msm/elementary_rates.hpp"
+#include "mesolith/msm/exclusion_frames.hpp"
 #include "mesolith/observables/arrhenius.hpp"
 #include "mesolith/observables/direct_transport.hpp"
 
@@ -15,6 +16,7 @@ struct HopRatesOptions {
     double min_residence = 0;         ///< shorter stays between a hop and its reversal are removed [ps]
     std::vector<double> temperatures; ///< one per run [K]; empty: those of the runs
     std::int64_t fewest_hops = 10;    ///< of a class and its reverse in a run, to be fitted over temperature
+    bool correct_frames = true;       ///< for hops that the frames hide (correct_for_frames)
     int n_resamplings = 200;
     std::uint64_t seed = 1;
 };
@@ -31,9 +33,12 @@ struct HopRatesRun {
     double mean_empty = 0, longest_empty = 0; ///< how long sites stayed empty [ps]
     ElementaryRates rates;
     Refills refills;
+    FrameCorrection correction; ///< factors of 1 without correction
     /// Of the ions together, mean of the axes, from the rates in the limit of few vacancies
     /// (vacancy_generator) [A^2/ps].
     Estimate collective;
+    /// Rate of a class as it goes into a hop list: balanced, times the correction [1/ps].
+    double listed(std::size_t c) const { return rates.classes[c].balanced.value * correction.factor[c]; }
     DirectTransport direct; ///< from the trajectories, in the fit window of the run
 };
 
