@@ -46,19 +46,22 @@ std::string rate_text(const ElementaryRate& r) {
 }
 
 /// One line per class; used for the screen and for the comments of the hop list.
-std::string class_table(const HopNetwork& network, const ElementaryRates& rates) {
+std::string class_table(const HopNetwork& network, const HopRatesRun& run) {
     const std::vector<ClassName> names = class_names(network);
-    std::string out = fmt::format(
-        "{:>3}  {:>6} {:>6} {:>6} {:>6} {:>8} {:>10} {:>22} {:>9} {:>22} {:>7} {:>6}\n", "", "from", "to",
-        "[A]", "pairs", "hops N", "T [ps]", "N / T [1/ps]", "Poisson", "balanced [1/ps]", "z", "back");
-    for (std::size_t c = 0; c < rates.classes.size(); ++c) {
-        const ElementaryRate& r = rates.classes[c];
+    std::string out =
+        fmt::format("{:>3}  {:>6} {:>6} {:>6} {:>6} {:>8} {:>10} {:>22} {:>9} {:>22} {:>9} {:>5} {:>6}\n", "",
+                    "from", "to", "[A]", "pairs", "hops N", "T [ps]", "N / T [1/ps]", "Poisson",
+                    "balanced [1/ps]", "listed", "z", "back");
+    for (std::size_t c = 0; c < run.rates.classes.size(); ++c) {
+        const ElementaryRate& r = run.rates.classes[c];
+        const bool found = r.balanced.value > 0;
         out += fmt::format(
-            "{:>3}  {:>6} {:>6} {:>6.2f} {:>6} {:>8.0f} {:>10.1f} {:>22} {:>9} {:>22} {:>7} {:>6}\n", c,
+            "{:>3}  {:>6} {:>6} {:>6.2f} {:>6} {:>8.0f} {:>10.1f} {:>22} {:>9} {:>22} {:>9} {:>5} {:>6}\n", c,
             names[c].from, names[c].to, names[c].length, network.classes[c].n_pairs, r.hops, r.exposure,
             rate_text(r), r.hops > 0 ? fmt::format("{:.2g}", r.poisson_error) : "-",
-            r.balanced.value > 0 ? with_error(r.balanced.value, r.balanced.error) : "-",
-            or_dash(r.balance_z, "{:.1f}"), or_dash(r.back_ratio, "{:.2f}"));
+            found ? with_error(r.balanced.value, r.balanced.error) : "-",
+            found ? fmt::format("{:.3g}", run.listed(c)) : "-", or_dash(r.balance_z, "{:.1f}"),
+            or_dash(r.back_ratio, "{:.2f}"));
     }
     return out;
 }
@@ -137,9 +140,9 @@ std::string run_text(const HopRatesResult& result, const HopRatesRun& run) {
                                orbits[0]);
         out += "\n";
     }
-    out += "\n" + class_table(result.network, run.rates);
+    out += "\n" + class_table(result.network, run);
     out += "\nHops into a site that was left: straight back, and by other ions\n" + refill_table(run);
-    out += fmt::format("\n  D of all ions together (D_J), few vacancies, from balanced rates: {} Å²/ps\n",
+    out += fmt::format("\n  D of all ions together (D_J), few vacancies, from listed rates: {} Å²/ps\n",
                        with_error(run.collective.value, run.collective.error));
     if (run.direct.has_collective)
         out += fmt::format("  the same from the trajectory: {}; of single ions (D*): {}\n",
@@ -210,26 +213,31 @@ std::string vector_text(const Vec3& v) {
     return fmt::format("[{}, {}, {}]", number(v[0]), number(v[1]), number(v[2]));
 }
 
+/// Folder of a run without the way to it.
+std::string base_name(std::string folder) {
+    while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+    return folder.substr(folder.find_last_of('/') + 1);
+}
+
 std::string header(const HopRatesResult& result) {
-    std::string out = fmt::format(
-        "Rates of ions that hop into empty neighbour sites, for exclusion kinetic Monte Carlo only: the D of "
-        "a "
-        "single\nion on the empty lattice, which `mesolith diffusivity` prints, is not that of the "
-        "material.\n"
-        "Made by mesolith {} ({}) with `mesolith hop-rates`{}{} from\n",
-        version(), commit(),
-        result.options.min_residence > 0
-            ? fmt::format(" --min-residence-ps {:g}", result.options.min_residence)
-            : "",
-        result.options.cutoff > 0 ? fmt::format(" --cutoff-angstrom {:g}", result.options.cutoff) : "");
-    for (std::size_t k = 0; k < result.runs.size(); ++k)
-        out += fmt::format("  {} ({:g} K, {:.4g} % vacancies)\n",
-                           result.runs[k].folder.substr(result.runs[k].folder.find_last_of('/') + 1),
-                           result.runs[k].temperature, 100 * result.runs[k].rates.vacancy_fraction);
-    return out + "N hops were seen in the time T during which a site of the class was taken and the other "
-                 "one empty; z "
-                 "tests detailed\nbalance, back is the number of hops straight back over that of rates "
-                 "without memory.\n";
+    const HopRatesOptions& o = result.options;
+    std::string out = "Rates of ions that hop into empty neighbour sites, for exclusion kinetic Monte Carlo "
+                      "only: the D of a "
+                      "single\nion on the empty lattice, which `mesolith diffusivity` prints, is not that of "
+                      "the material.\n";
+    out += fmt::format("Made by mesolith {} ({}) with `mesolith hop-rates{}{}{}` from\n", version(), commit(),
+                       o.min_residence > 0 ? fmt::format(" --min-residence-ps {:g}", o.min_residence) : "",
+                       o.cutoff > 0 ? fmt::format(" --cutoff-angstrom {:g}", o.cutoff) : "",
+                       o.correct_frames ? "" : " --no-frame-correction");
+    for (const HopRatesRun& run : result.runs)
+        out += fmt::format("  {} ({:g} K, {:.4g} % vacancies, {:.0f} ps, a frame every {:g} ps)\n",
+                           base_name(run.folder), run.temperature, 100 * run.rates.vacancy_fraction,
+                           run.rates.total_time, run.frame_interval);
+    return out + "N hops were seen in the time T in which a site of the class was taken and the other one "
+                 "empty; balanced: "
+                 "both\ndirections with the weights of the sites; listed: with the hops that frames hide; z "
+                 "tests detailed "
+                 "balance; back:\nhops straight back over those of rates without memory.\n";
 }
 
 } // namespace
@@ -241,7 +249,7 @@ std::string to_hop_list(const HopRatesResult& result, const std::string& name) {
     const HopRatesRun& first = result.runs.front();
     std::string out = commented(header(result));
     for (const HopRatesRun& run : result.runs)
-        out += commented(fmt::format("\n{:g} K\n", run.temperature) + class_table(network, run.rates));
+        out += commented(fmt::format("\n{:g} K\n", run.temperature) + class_table(network, run));
     if (fitted)
         out += commented("\n" + fits_text(result) +
                          fmt::format("\nValid from {:g} to {:g} K; beyond, it is extrapolation.\n",
@@ -348,12 +356,12 @@ std::string run_json(const HopRatesRun& run) {
         };
         classes.push_back(fmt::format(
             R"({{"hops": {}, "exposure_ps": {}, {}, "poisson_error": {}, "upper_bound": {}, {}, "balance_z": {}, )"
-            R"("back_ratio": {}, "first_back_ratio": {}, "back_hops": {}, "back_exposure_ps": {}, "other_hops": {}, "other_exposure_ps": {}}})",
+            R"("listed": {}, "back_ratio": {}, "first_back_ratio": {}, "back_hops": {}, "back_exposure_ps": {}, "other_hops": {}, "other_exposure_ps": {}}})",
             json_number(r.hops), json_number(r.exposure), estimate_json("rate", r.rate),
             json_number(r.poisson_error), json_number(r.upper_bound), estimate_json("balanced", r.balanced),
-            json_number(r.balance_z), json_number(r.back_ratio), json_number(r.first_back_ratio),
-            row(run.refills.hops), row(run.refills.exposure), row(run.refills.other_hops),
-            row(run.refills.other_exposure)));
+            json_number(r.balance_z), json_number(run.listed(c)), json_number(r.back_ratio),
+            json_number(r.first_back_ratio), row(run.refills.hops), row(run.refills.exposure),
+            row(run.refills.other_hops), row(run.refills.other_exposure)));
     }
     for (const Estimate& e : run.rates.occupancy) occupancy.push_back("{" + estimate_json("value", e) + "}");
     for (const Estimate& e : run.rates.log_weight) weight.push_back("{" + estimate_json("value", e) + "}");

@@ -6,7 +6,7 @@ for k in 500 800; do
   expect 0 'sites: wrote' sites "$inputs/li15si4_${k}K_mace.toml" --set "run.output=\"run$k\""
 done
 expect 0 'hop-rates: wrote hops.toml' hop-rates run500 --out hops.toml
-grep -Eq 'Li1 +occupancy 0.959' out.txt || fail "occupancy: $(cat out.txt)"
+grep -Eq "Li1 +occupancy 0.959" out.txt || fail "occupancy: $(cat out.txt)"
 grep -Eq '58 ions on 60 sites' out.txt || fail "ions: $(cat out.txt)"
 grep -q '^# Valid at 500 K only' hops.toml || fail "range in the comments"
 expect 0 'hops: 30 sites, 336 kinds of hops .* at 500 K, detailed balance' diffusivity hops.toml
