@@ -19,6 +19,7 @@
 #include "mesolith/pipeline/arrhenius.hpp"
 #include "mesolith/pipeline/check.hpp"
 #include "mesolith/pipeline/force_models.hpp"
+#include "mesolith/pipeline/hop_rates.hpp"
 #include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/summary.hpp"
 
@@ -38,10 +39,11 @@ struct Arguments {
     InfoOptions info;
     KernelArguments kernel;
     RecordArguments record;
-    std::vector<std::string> folders; ///< of arrhenius
+    std::vector<std::string> folders; ///< of arrhenius and hop-rates
     std::vector<double> temperatures; ///< [K]
     std::string out;
     bool json = false;
+    HopRatesOptions hop_rates;
     std::string frames; ///< of forces
     ForceModelOptions forces;
 };
@@ -157,6 +159,20 @@ ExitCode arrhenius(const Arguments& arguments) {
     return ExitCode::ok;
 }
 
+/// One run, or several that differ in temperature.
+ExitCode hop_rates(const Arguments& arguments) {
+    if (arguments.threads >= 0) set_threads(arguments.threads);
+    HopRatesOptions options = arguments.hop_rates;
+    options.temperatures = arguments.temperatures;
+    const HopRatesResult result = find_hop_rates(arguments.folders, options);
+    print(arguments.json ? to_json(result) : to_text(result));
+    if (arguments.out.empty()) return ExitCode::ok;
+    const std::string name = std::filesystem::path(arguments.out).stem().string();
+    write_text_file(arguments.out, to_hop_list(result, name));
+    spdlog::info("hop-rates: wrote {}", arguments.out);
+    return ExitCode::ok;
+}
+
 ExitCode new_input(const std::string& path) {
     if (path.empty()) {
         print(config_template());
@@ -179,6 +195,7 @@ ExitCode execute(const std::string& command, const Arguments& arguments) {
         return ExitCode::ok;
     }
     if (command == "arrhenius") return arrhenius(arguments);
+    if (command == "hop-rates") return hop_rates(arguments);
     if (command == "forces") {
         ForceModelOptions options = arguments.forces;
         options.threads = threads();
@@ -288,6 +305,25 @@ int main(int argc, char** argv) {
     several->add_option("--out", arguments.out,
                         "also write an HDF5 file, for python -m mesolith_report.arrhenius");
     several->add_flag("--json", arguments.json, "print JSON instead of a table");
+    CLI::App* hops = app.add_subcommand(
+        "hop-rates", "Rates of hops into empty sites, for exclusion kinetic Monte Carlo, from finished runs");
+    hops->add_option("folders", arguments.folders, "result folders of one run, or of several temperatures")
+        ->required();
+    hops->add_option("--out", arguments.out, "hop list (TOML) to write");
+    hops->add_option("--temperatures", arguments.temperatures,
+                     "in the order of the folders, K (default: run.temperature_K of each run)")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    hops->add_option("--min-residence-ps", arguments.hop_rates.min_residence,
+                     "leave out hops that are undone after a shorter stay (default 0)")
+        ->check(CLI::NonNegativeNumber);
+    hops->add_option("--cutoff-angstrom", arguments.hop_rates.cutoff,
+                     "longest hop (default: 1.5 times the largest distance to a nearest neighbour)")
+        ->check(CLI::PositiveNumber);
+    hops->add_flag("!--no-frame-correction", arguments.hop_rates.correct_frames,
+                   "leave the rates as they are seen in frames, without the hops that frames hide");
+    hops->add_option("--seed", arguments.hop_rates.seed, "of the resampled time blocks (default 1)");
+    hops->add_flag("--json", arguments.json, "print JSON instead of tables");
     CLI::App* forces = app.add_subcommand("forces", "Energies, forces and stress of single frames");
     forces->add_option("model", arguments.input, "model: folded (.h5) or TorchScript (.pt)")->required();
     forces->add_option("frames", arguments.frames, "extended xyz, POSCAR or trajectory")->required();

@@ -18,8 +18,8 @@ enum class RngUse : std::uint32_t {
     reservoir = 8,   ///< how many enter, and where
     md_velocity = 9,
     md_thermostat = 10,
-    md_vacancy = 11, ///< which ions are taken away
-
+    md_vacancy = 11,       ///< which ions are taken away
+    exclusion_frames = 32, ///< a lattice gas looked at in frames (msm/exclusion_frames.hpp)
 };
 
 /// One block of Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC11, doi 10.1145/2063384.2063405): a bijection of
