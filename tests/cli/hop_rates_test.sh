@@ -33,6 +33,8 @@ expect 0 'at 650 K, detailed balance' diffusivity all.toml --set rates.temperatu
 expect 0 . hop-rates run500 run800 --out again.toml --threads 1
 sed 's/"again"/"all"/' again.toml | cmp all.toml - || fail "other bits with one thread"
 
+expect 0 '30 sites, 288 kinds of hops .* at 700 K, detailed balance' diffusivity "$inputs/kernels/li15si4_vacancy.toml" --set rates.temperature_K=700
+
 # What cannot be done.
 expect 2 'run800, |all runs are of 500 K' hop-rates run500 run500
 expect 2 'none: no such folder' hop-rates none
