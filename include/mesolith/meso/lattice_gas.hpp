@@ -50,20 +50,29 @@ struct LatticeGas {
                                           std::vector<GasSpecies> species = {GasSpecies{}},
                                           std::vector<PairEnergy> pairs = {});
 
-/// Where all particles are. Cells are absolute and never wrapped: displacements are exact. All of it is the
-/// state that a checkpoint has to hold.
+/// Where a particle is. Cells are absolute and never wrapped: displacements are exact.
+struct alignas(16) GasPlace {
+    std::int32_t site = 0;            ///< index into GasState::occupant; of one that left, -1 - the last one
+    std::int32_t x = 0, y = 0, z = 0; ///< absolute cell
+    bool gone() const { return site < 0; }
+    bool operator==(const GasPlace&) const = default;
+};
+
+/// Where all particles are: the state that a checkpoint has to hold. Particles that come in take the slots of
+/// those that left in earlier intervals, the lowest first, then new ones.
 struct GasState {
     std::vector<std::int32_t> occupant; ///< of each site, cell_index * n_basis + site: particle, or -1
-    std::vector<std::int64_t> site;     ///< of each particle: index into occupant, -1: it left
-    std::vector<std::int32_t> x, y, z;  ///< absolute cell of each particle
+    std::vector<GasPlace> place;        ///< of each particle
     std::vector<std::uint8_t> species;  ///< of each particle
-    std::vector<std::int64_t> start; ///< site at time 0 or where it came in; its cell then was in the domain
+    std::vector<std::int32_t> start; ///< site at time 0 or where it came in; its cell then was in the domain
     double time = 0;                 ///< [ps]
     std::uint64_t interval = 0;      ///< calls of `advance` so far: they name the random numbers
 
     std::size_t n_particles() const; ///< that are there
-    /// Of a particle since its start [A].
+    bool gone(std::size_t particle) const { return place[particle].gone(); }
+    /// Of a particle since its start, of one that left to its last site [A].
     Vec3 displacement(std::size_t particle, const Domain& domain) const;
+    bool operator==(const GasState&) const = default;
 };
 
 /// Put n_s particles of each species on sites at random: weights of a single particle first (Metropolis
