@@ -55,8 +55,8 @@ GasObserver::GasObserver(const LatticeGas& gas, const GasPlan& plan, const GasSt
         n_orbits_ = std::max(n_orbits_, static_cast<std::size_t>(o) + 1);
     // Tracers evenly among the particles of a species, whatever their order.
     std::vector<std::vector<std::size_t>> of(n_species());
-    for (std::size_t p = 0; p < typical.species.size(); ++p)
-        if (typical.site[p] >= 0) of[typical.species[p]].push_back(p);
+    for (std::size_t p = 0; p < typical.place.size(); ++p)
+        if (!typical.gone(p)) of[typical.species[p]].push_back(p);
     for (std::size_t s = 0; s < n_species(); ++s) {
         tracer_begin_.push_back(tracer_.size());
         if (!closed() || gas.species[s].rate_factor == 0) continue;
@@ -213,9 +213,9 @@ void GasObserver::add(GasRecord& record, const GasState& state) const {
 void GasObserver::add_displacements(GasRecord& r, const GasState& state) const {
     const SiteBasis& basis = gas_.domain.basis();
     const auto position = [&](std::size_t p) {
-        const auto site = static_cast<std::size_t>(state.site[p]) % basis.size();
-        return Vec3(basis.cell.to_cartesian(Vec3(state.x[p], state.y[p], state.z[p])) +
-                    basis.positions[site]);
+        const GasPlace& at = state.place[p];
+        return Vec3(basis.cell.to_cartesian(Vec3(at.x, at.y, at.z)) +
+                    basis.positions[static_cast<std::size_t>(at.site) % basis.size()]);
     };
     const std::int64_t frame = r.frames_done, slots = lags_.back() + 1;
     double* now = r.ring.data() + static_cast<std::size_t>(frame % slots) * n_tracers_ * 3;
@@ -241,8 +241,8 @@ void GasObserver::add_displacements(GasRecord& r, const GasState& state) const {
         }
     }
     double* sum = r.collective.data() + static_cast<std::size_t>(frame) * n_species() * 3;
-    for (std::size_t p = 0; p < state.site.size(); ++p) {
-        if (state.site[p] < 0) continue;
+    for (std::size_t p = 0; p < state.place.size(); ++p) {
+        if (state.gone(p)) continue;
         const Vec3 at = position(p);
         for (int a = 0; a < 3; ++a) sum[3 * state.species[p] + static_cast<std::size_t>(a)] += at[a];
     }

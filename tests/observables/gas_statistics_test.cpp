@@ -54,9 +54,9 @@ std::vector<GasRecord> walk_freely(const LatticeGas& gas, const GasPlan& plan, s
         for (std::int64_t f = 0; f <= plan.n_frames; ++f) {
             observer.add(records.back(), state);
             for (std::size_t p = 0; p < n; ++p) { // variance 2 along each axis
-                state.x[p] += steps(random) - 4;
-                state.y[p] += steps(random) - 4;
-                state.z[p] += steps(random) - 4;
+                state.place[p].x += steps(random) - 4;
+                state.place[p].y += steps(random) - 4;
+                state.place[p].z += steps(random) - 4;
             }
         }
     }
@@ -181,7 +181,7 @@ TEST_CASE("rates of hops among interacting particles are those of the total ener
         observer.add(record, state);
         double leaving[2][2] = {}, squares[2][6] = {}, filling[2] = {};
         for (std::size_t p = 0; p < n; ++p) {
-            const auto site = static_cast<std::size_t>(state.site[p]);
+            const auto site = static_cast<std::size_t>(state.place[p].site);
             for (const KernelEntry& e : kernel.from(site % 2)) {
                 const std::size_t to = d.cell_index(hop_end(d, d.cell_at(site / 2), e.R).cell) * 2 +
                                        static_cast<std::size_t>(e.to);

@@ -27,9 +27,8 @@ inline GasState scattered(const LatticeGas& gas, std::size_t n, unsigned seed) {
     for (std::size_t p = 0; p < n; ++p) {
         const IVec3 c = gas.domain.cell_at(sites[p] / gas.domain.n_basis());
         s.occupant[sites[p]] = static_cast<std::int32_t>(p);
-        s.site.push_back(static_cast<std::int64_t>(sites[p]));
-        s.start.push_back(s.site.back());
-        s.x.push_back(c[0]), s.y.push_back(c[1]), s.z.push_back(c[2]);
+        s.place.push_back({static_cast<std::int32_t>(sites[p]), c[0], c[1], c[2]});
+        s.start.push_back(s.place.back().site);
         s.species.push_back(0);
     }
     return s;
@@ -38,11 +37,11 @@ inline GasState scattered(const LatticeGas& gas, std::size_t n, unsigned seed) {
 /// Attempts of all particles at the rate 1 / lag each, a Poisson number of them; blocked ones do not happen.
 inline void let_hop(const LatticeGas& gas, GasState& s, double time, std::mt19937_64& random) {
     const Domain& d = gas.domain;
-    const auto n = s.site.size();
+    const auto n = s.place.size();
     std::poisson_distribution<std::int64_t> attempts(static_cast<double>(n) * time / d.lag_time());
     std::uniform_real_distribution<double> uniform;
     for (std::int64_t k = attempts(random); k > 0; --k) {
-        const std::size_t p = random() % n, site = static_cast<std::size_t>(s.site[p]);
+        const std::size_t p = random() % n, site = static_cast<std::size_t>(s.place[p].site);
         double u = uniform(random);
         for (const Hop& h : gas.rules.columns[gas.rules.line_of(site / d.n_basis(), site % d.n_basis())]) {
             if ((u -= h.p) >= 0) continue;
@@ -50,8 +49,8 @@ inline void let_hop(const LatticeGas& gas, GasState& s, double time, std::mt1993
             const std::size_t to = d.cell_index(end.cell) * d.n_basis() + static_cast<std::size_t>(h.site);
             if (s.occupant[to] >= 0) break;
             s.occupant[site] = -1, s.occupant[to] = static_cast<std::int32_t>(p);
-            s.site[p] = static_cast<std::int64_t>(to);
-            s.x[p] += h.R[0], s.y[p] += h.R[1], s.z[p] += h.R[2];
+            s.place[p].site = static_cast<std::int32_t>(to);
+            s.place[p].x += h.R[0], s.place[p].y += h.R[1], s.place[p].z += h.R[2];
             break;
         }
     }
