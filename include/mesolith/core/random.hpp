@@ -18,8 +18,12 @@ enum class RngUse : std::uint32_t {
     reservoir = 8,   ///< how many enter, and where
     md_velocity = 9,
     md_thermostat = 10,
-    md_vacancy = 11, ///< which ions are taken away
-
+    md_vacancy = 11,   ///< which ions are taken away
+    gas_start = 12,    ///< lattice gas: where particles are put
+    gas_attempt = 13,  ///< hops that are tried
+    gas_clock = 14,    ///< how many of them there are
+    gas_event = 15,    ///< rejection-free: waiting times and hops
+    gas_exchange = 16, ///< equilibrium moves
 };
 
 /// One block of Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC11, doi 10.1145/2063384.2063405): a bijection of
