@@ -53,20 +53,15 @@ GasObserver::GasObserver(const LatticeGas& gas, const GasPlan& plan, const GasSt
                                     plan.n_frames, plan.frame_interval));
     for (const std::int32_t o : gas.domain.basis().orbit)
         n_orbits_ = std::max(n_orbits_, static_cast<std::size_t>(o) + 1);
-    // Tracers evenly among the particles of a species, whatever their order.
-    std::vector<std::vector<std::size_t>> of(n_species());
+    std::vector<std::size_t> of(n_species(), 0);
     for (std::size_t p = 0; p < typical.place.size(); ++p)
-        if (!typical.gone(p)) of[typical.species[p]].push_back(p);
+        if (!typical.gone(p)) ++of[typical.species[p]];
     for (std::size_t s = 0; s < n_species(); ++s) {
-        tracer_begin_.push_back(tracer_.size());
+        tracer_begin_.push_back(n_tracers_);
         if (!closed() || gas.species[s].rate_factor == 0) continue;
-        const std::size_t all = of[s].size();
-        const std::size_t n =
-            plan.n_tracers == 0 ? all : std::min(all, static_cast<std::size_t>(plan.n_tracers));
-        for (std::size_t k = 0; k < n; ++k) tracer_.push_back(of[s][k * all / n]);
+        n_tracers_ += plan.n_tracers == 0 ? of[s] : std::min(of[s], static_cast<std::size_t>(plan.n_tracers));
     }
-    tracer_begin_.push_back(tracer_.size());
-    n_tracers_ = tracer_.size();
+    tracer_begin_.push_back(n_tracers_);
 
     const std::size_t n_basis = gas.domain.n_basis();
     contacts_.resize(n_basis);
@@ -202,9 +197,28 @@ GasRecord GasObserver::start() const {
     return r;
 }
 
+/// Tracers of a replica: evenly among the particles of each species, whatever their order.
+std::vector<std::int32_t> GasObserver::choose_tracers(const GasState& state) const {
+    std::vector<std::vector<std::int32_t>> of(n_species());
+    for (std::size_t p = 0; p < state.place.size(); ++p)
+        if (!state.gone(p)) of[state.species[p]].push_back(static_cast<std::int32_t>(p));
+    std::vector<std::int32_t> tracers;
+    for (std::size_t s = 0; s < n_species(); ++s) {
+        const std::size_t n = tracer_begin_[s + 1] - tracer_begin_[s];
+        if (n > of[s].size())
+            throw DataError(
+                fmt::format("{} particles of species {} where {} are to be followed. All replicas need "
+                            "the same numbers",
+                            of[s].size(), gas_.species[s].name, n));
+        for (std::size_t k = 0; k < n; ++k) tracers.push_back(of[s][k * of[s].size() / n]);
+    }
+    return tracers;
+}
+
 void GasObserver::add(GasRecord& record, const GasState& state) const {
     if (record.frames_done > plan_.n_frames)
         throw DataError(fmt::format("a frame after the last of {}", plan_.n_frames + 1));
+    if (closed() && record.frames_done == 0) record.tracer = choose_tracers(state);
     if (closed()) add_displacements(record, state);
     add_census(record, state);
     ++record.frames_done;
@@ -220,7 +234,7 @@ void GasObserver::add_displacements(GasRecord& r, const GasState& state) const {
     const std::int64_t frame = r.frames_done, slots = lags_.back() + 1;
     double* now = r.ring.data() + static_cast<std::size_t>(frame % slots) * n_tracers_ * 3;
     for (std::size_t t = 0; t < n_tracers_; ++t) {
-        const Vec3 at = position(tracer_[t]);
+        const Vec3 at = position(static_cast<std::size_t>(r.tracer[t]));
         std::copy_n(at.data(), 3, now + 3 * t);
     }
     for (std::size_t l = 0; l < lags_.size() && lags_[l] <= frame; ++l) {

@@ -9,6 +9,7 @@
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
+#include "mesolith/meso/gas_equilibrium.hpp"
 
 #include "stage.hpp"
 
@@ -19,6 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double seconds_per_piece = 0.3;    // between two looks at the clock
 constexpr double attempts_per_call = 2e7;    // of one call of the engine, about
+constexpr double sweeps_at_start = 100;      // Metropolis moves per ion, with pair energies
 constexpr double seconds_per_attempt = 4e-8; // for estimates
 
 GasSolver solver_of(GasSolverOption option) {
@@ -57,6 +59,16 @@ double carriers(const GasModel& model) {
     return std::max(1.0, std::min(n, sites - n));
 }
 
+/// Mean of independent values and its standard error.
+Estimate mean_of(const std::vector<double>& values) {
+    const auto n = static_cast<double>(values.size());
+    Estimate e;
+    for (const double x : values) e.value += x / n;
+    for (const double x : values) e.error += (x - e.value) * (x - e.value);
+    e.error = std::sqrt(e.error / (n - 1) / n);
+    return e;
+}
+
 struct Replica {
     GasState state;
     std::vector<GasRecord> records; // one per step
@@ -78,7 +90,8 @@ struct State {
 
 template <class F>
 void visit_arrays(GasRecord& r, const std::string& at, F&& f) {
-    f(at + "ring", r.ring), f(at + "msd", r.msd), f(at + "collective", r.collective);
+    f(at + "tracer", r.tracer), f(at + "ring", r.ring), f(at + "msd", r.msd),
+        f(at + "collective", r.collective);
     f(at + "occupied", r.occupied), f(at + "leaving", r.leaving), f(at + "filling", r.filling);
     f(at + "hop_squares", r.hop_squares), f(at + "pairs", r.pairs), f(at + "pair_frames", r.pair_frames);
     f(at + "particles", r.particles);
@@ -219,7 +232,9 @@ void Runner::start() {
         return;
     }
     for_each_index(s_.replicas.size(), [&](std::size_t k) {
-        s_.replicas[k].state = fill(model_.steps.front().gas, model_.n_per_species, seed_, k);
+        const LatticeGas& gas = model_.steps.front().gas;
+        s_.replicas[k].state = fill(gas, model_.n_per_species, seed_, k);
+        if (!gas.pairs.empty()) equilibrate(gas, s_.replicas[k].state, sweeps_at_start, seed_, k);
     });
 }
 
@@ -283,7 +298,7 @@ bool Runner::run_step(StageProgress& progress) {
         if (!wanting) break;
         checkpointing_.at_safe_point([&](CheckpointWriter& file) { save(file, s_); });
     }
-    for (Replica& r : s_.replicas) r.records[s_.step].ring.clear();
+    for (Replica& r : s_.replicas) r.records[s_.step].ring.clear(), r.records[s_.step].tracer.clear();
     intervals_before_ += static_cast<double>(all);
     ++s_.step;
     s_.begun = false;
@@ -306,8 +321,22 @@ GasStepResult Runner::result(std::size_t k, const std::optional<Mat3>& single) c
     if (const auto theta = exact_thermodynamic_factor(model_, step)) {
         out.theta = Estimate{*theta, 0};
         out.theta_method = "exact, ions only block each other";
+    } else if (!model_.only_species()) {
+        out.theta_method = "none of several species";
     } else {
-        out.theta_method = !model_.only_species() ? "several species have no single one" : "not there";
+        // Replicas in equilibrium at their own number, then free to exchange ions with a reservoir.
+        std::vector<double> values(s_.replicas.size());
+        for_each_index(s_.replicas.size(), [&](std::size_t r) {
+            values[r] = thermodynamic_factor(step.gas, s_.replicas[r].state, NumberSampling{}, seed_, r)
+                            .thermodynamic_factor.value;
+        });
+        out.theta = mean_of(values);
+        out.theta_method = "number fluctuations at fixed activity, mean and scatter of replicas";
+        if (values.size() < 2) {
+            out.theta = thermodynamic_factor(step.gas, s_.replicas[0].state, NumberSampling{}, seed_, 0)
+                            .thermodynamic_factor;
+            out.theta_method = "number fluctuations at fixed activity";
+        }
     }
     const auto frames = static_cast<std::size_t>(s_.replicas.front().records[k].frames_done);
     std::size_t before = 0; // frames of earlier steps

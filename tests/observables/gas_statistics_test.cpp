@@ -208,6 +208,39 @@ TEST_CASE("rates of hops among interacting particles are those of the total ener
     }
 }
 
+TEST_CASE("tracers are of their species, however each replica numbers its particles", "[observables][gas]") {
+    LatticeGas gas = test::plain_gas(crystal_domain(test::simple_cubic(1), {4, 4, 4}));
+    gas.species = {{"fast", 1}, {"still", 0.5}, {"pinned", 0}};
+    GasPlan plan = plan_of(1, 100);
+    plan.n_tracers = 7;
+    std::vector<GasRecord> records;
+    const auto kind = [](std::size_t p, std::size_t replica) {
+        return static_cast<std::uint8_t>((p + replica) % 3);
+    };
+    GasState typical = test::scattered(gas, 30, 0);
+    for (std::size_t p = 0; p < 30; ++p) typical.species[p] = kind(p, 0);
+    const GasObserver observer(gas, plan, typical);
+    for (std::size_t r = 0; r < 8; ++r) {
+        GasState state = test::scattered(gas, 30, static_cast<unsigned>(r));
+        for (std::size_t p = 0; p < 30; ++p) state.species[p] = kind(p, r);
+        records.push_back(observer.start());
+        for (int f = 0; f <= 100; ++f) {
+            observer.add(records.back(), state);
+            for (std::size_t p = 0; p < 30; ++p)
+                if (state.species[p] == 0) state.place[p].x += (f + static_cast<int>(p)) % 2 == 0 ? 1 : -1;
+        }
+    }
+    const GasAverages a = average(observer, records);
+    REQUIRE(a.transport.size() == 3);
+    CHECK(a.transport[0].name == "fast");
+    CHECK(a.transport[0].msd[0](0, 0) == Approx(1));
+    CHECK(a.transport[1].msd[0](0, 0) == 0);
+    CHECK(a.transport[2].msd[0](0, 0) == Approx(0.5)); // ten of each
+    typical.species.assign(30, 0);
+    GasRecord other = observer.start();
+    CHECK_THROWS_WITH(observer.add(other, typical), contains_text("species still"));
+}
+
 TEST_CASE("pairs of the more are counted through those of the fewer, also at walls", "[observables][gas]") {
     Domain domain = crystal_domain(test::simple_cubic(), {5, 4, 3});
     domain.faces[0][0].kind = domain.faces[0][1].kind = FaceKind::reflecting;

@@ -25,6 +25,7 @@ struct GasPlan {
 /// All that is measured on one replica. Plain arrays: what a checkpoint has to hold.
 struct GasRecord {
     std::int64_t frames_done = 0;          ///< the first one counts
+    std::vector<std::int32_t> tracer;      ///< particles that are followed, by species
     std::vector<double> ring;              ///< last positions of the tracers [frame % slots][tracer][3]
     std::vector<double> msd;               ///< [species][bin][lag][6]: mean over tracers, sum over origins
     std::vector<double> collective;        ///< [frame][species][3]: sum of all positions [A]
@@ -56,6 +57,7 @@ struct GasShell {
 class GasObserver {
 public:
     /// @throws DataError when the plan has no frames or no time between them
+    /// @param typical  tells how many particles there are of each species, the same in all replicas
     GasObserver(const LatticeGas& gas, const GasPlan& plan, const GasState& typical);
 
     const LatticeGas& gas() const { return gas_; }
@@ -85,6 +87,7 @@ private:
     };
     void find_shells();
     void count_sites();
+    std::vector<std::int32_t> choose_tracers(const GasState& state) const;
     void add_displacements(GasRecord& record, const GasState& state) const;
     void add_census(GasRecord& record, const GasState& state) const;
     void add_pairs(GasRecord& record, const GasState& state, std::span<const std::size_t> carriers,
@@ -96,7 +99,7 @@ private:
     GasPlan plan_;
     std::vector<std::int64_t> lags_;
     std::size_t n_bins_ = 0, n_orbits_ = 0, n_tracers_ = 0;
-    std::vector<std::size_t> tracer_, tracer_begin_; ///< particles; [species]
+    std::vector<std::size_t> tracer_begin_; ///< first tracer of each species, and their number
     std::vector<GasClass> classes_;
     std::vector<GasShell> shells_;
     std::vector<std::vector<Neighbour>> neighbours_; ///< [basis site]
