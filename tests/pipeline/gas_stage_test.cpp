@@ -302,3 +302,41 @@ TEST_CASE("what a lattice gas cannot do is said", "[pipeline][gas][bad]") {
     write_text_file(input.folder / "driven.toml", hops);
     CHECK_THAT(input.problem(text, {"meso.material.0.kernel=driven.toml"}), contains_text("drive a current"));
 }
+
+TEST_CASE("Theta of a chain with pair energies is that of the transfer matrix", "[pipeline][gas]") {
+    const Input input;
+    write_text_file(input.folder / "chain.toml", R"([crystal]
+lattice_angstrom = [[3, 0, 0], [0, 9, 0], [0, 0, 9]]
+sites_fractional = [[0, 0, 0]]
+[rates]
+temperature_K = 600
+[[hop]]
+from = 0
+to = 0
+R = [1, 0, 0]
+rate_per_ps = 0.05
+reverse_rate_per_ps = 0.05
+)");
+    for (const double energy : {0.06, -0.04}) {
+        std::string text = cubic_gas;
+        text += "[[meso.gas.pair]]\ndistance_angstrom = 3\nenergy_eV = " + std::to_string(energy) + "\n";
+        REQUIRE(run_meso(input.config(text, {"meso.material.0.kernel=chain.toml", "meso.size=[600,1,1]",
+                                             "meso.gas.n_ions=240", "meso.temperature_K=600"})) ==
+                StageOutcome::done);
+        const Hdf5File file = input.result();
+        const double theta = 0.4, g = std::exp(-energy / (8.617333262e-5 * 600));
+        const double exact = 1 / ((1 - theta) * std::sqrt(1 - 4 * theta * (1 - theta) * (1 - g)));
+        const auto found = file.read<double>("gas/steps/0/theta");
+        CHECK(found[1] < 0.05 * found[0]);
+        CAPTURE(energy, found[0], found[1], exact);
+        CHECK(std::abs(found[0] - exact) < 4 * found[1]);
+        const auto D_J = file.read<double>("gas/steps/0/transport/0/D_J_mean"),
+                   D_chem = file.read<double>("gas/steps/0/transport/0/D_chem_mean");
+        CHECK(D_chem[0] == Approx(D_J[0] * found[0]).epsilon(1e-12));
+        CHECK(D_chem[1] == Approx(std::hypot(D_J[1] * found[0], D_J[0] * found[1])).epsilon(1e-12));
+        // Neighbours along the chain: fewer pairs where they repel.
+        const auto pairs = file.read<double>("gas/steps/0/pairs/ions");
+        CHECK((pairs[0] < 1) == (energy > 0));
+        CHECK_FALSE(file.has("gas/steps/0/D_J_exact"));
+    }
+}
