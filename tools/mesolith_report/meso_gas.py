@@ -123,10 +123,11 @@ def gas_displacements(run):
         if ax.get_legend_handles_labels()[1]:
             ax.legend(loc="upper left")
     path, carrier, _ = lines[0]
+    name = carriers_of(file, path)[0][1] if len(carriers_of(file, path)) > 1 else ""
     tracer, collective = value(file, f"{carrier}/D_tracer_mean"), value(file, f"{carrier}/D_J_mean")
     haven = value(file, f"{carrier}/haven_mean")
     title = (
-        f"D* = {with_error(*tracer)} Å²/ps, the charge moves with D_J = {with_error(*collective)} Å²/ps: Haven ratio"
+        f"D*{' of ' if name else ''}{name} = {with_error(*tracer)} Å²/ps, the charge moves with D_J = {with_error(*collective)} Å²/ps: Haven ratio"
         f" {with_error(*haven)}"
     )
     if len(steps) > 1:

@@ -413,7 +413,10 @@ SECTIONS = [
         ),
     ),
     ("Field", section(field_profile, field_spread, field_exchange)),
-    ("Lattice gas", section(gas_displacements, gas_sites, gas_pairs, gas_profile)),
     ("Snapshots", section(snapshots)),
     ("Mesoscale cost", section(cost)),
 ]
+
+# In place of these where ions block each other.
+TRACERS = ("Walkers", "Field", "Snapshots")
+GAS_SECTION = ("Lattice gas", section(gas_displacements, gas_sites, gas_pairs, gas_profile))
