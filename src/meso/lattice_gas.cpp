@@ -19,8 +19,9 @@ namespace {
 
 /// Null events that are tried to find out how many are accepted.
 constexpr double trial_attempts = 50'000;
-/// Below this share of accepted attempts the tree is faster: bench/exclusion.cpp.
-constexpr double least_acceptance = 0.03;
+/// Below this share of accepted attempts the tree is faster (bench/exclusion.cpp); with interactions it has
+/// more to look up for each hop.
+constexpr double least_acceptance = 0.03, least_acceptance_with_pairs = 0.007;
 
 void check_species(const LatticeGas& gas) {
     if (gas.species.empty() || gas.species.size() > 255)
@@ -164,12 +165,13 @@ GasDynamics::GasDynamics(const LatticeGas& gas, GasSolver solver, const GasState
     }
     const char* carriers = vacancies ? "vacancies" : "particles";
     if (solver == GasSolver::automatic) {
-        const bool rare = rate > 0 && t.acceptance < least_acceptance;
+        const double least = gas.pairs.empty() ? least_acceptance : least_acceptance_with_pairs;
+        const bool rare = rate > 0 && t.acceptance < least;
         t.solver = rare ? GasSolver::rejection_free : GasSolver::null_event;
-        t.reason = fmt::format("{}: {:.3g} % of the hops that {} try happen ({} from {:g} % on)",
-                               rare ? "rejection-free" : "null events", 100 * t.acceptance, carriers,
-                               rare ? "null events are faster" : "they are faster than rejection-free",
-                               100 * least_acceptance);
+        t.reason =
+            fmt::format("{}: {:.3g} % of the hops that {} try happen ({} from {:g} % on)",
+                        rare ? "rejection-free" : "null events", 100 * t.acceptance, carriers,
+                        rare ? "null events are faster" : "they are faster than rejection-free", 100 * least);
     } else {
         t.solver = solver;
         t.reason = fmt::format("{}, as asked for: {:.3g} % of the hops that {} would try happen",
