@@ -133,7 +133,7 @@ private:
     std::vector<std::int64_t> lags_;
     std::int64_t frames_ = 0;
     std::vector<TimeBlock> blocks_;
-    std::optional<SlopeEstimator> slope_; ///< the same for all
+    std::optional<SlopeEstimator> slope_, collective_slope_; ///< the same for all
 };
 
 Analysis::Both Analysis::tracer_sums(const std::vector<std::size_t>& species) const {
@@ -222,12 +222,18 @@ void Analysis::add_transport(const std::string& name, const std::vector<std::siz
         const DiffusiveWindow window = diffusive_window(single[0], blocks_);
         slope_ = gls_estimator(single[0], blocks_, window.begin, window.end);
         out.begin = slope_->begin, out.end = slope_->end, out.straight = window.found;
+        // The charge forgets sooner than a tagged ion, and has too few windows to wait longer than it must.
+        const DiffusiveWindow of_charge = diffusive_window(all[0], blocks_);
+        collective_slope_ =
+            gls_estimator(all[0], blocks_, std::min(window.begin, of_charge.begin), window.end);
+        out.collective_begin = collective_slope_->begin;
     }
-    const double seen = slope_->seen_by_blocks;
+    const double seen = slope_->seen_by_blocks,
+                 seen_by_both = std::min(seen, collective_slope_->seen_by_blocks);
     const SlopeEstimate d = estimate_slope(*slope_, single[0], blocks_),
-                        j = estimate_slope(*slope_, all[0], blocks_),
+                        j = estimate_slope(*collective_slope_, all[0], blocks_),
                         d_others = estimate_slope(*slope_, single[1], blocks_),
-                        j_others = estimate_slope(*slope_, all[1], blocks_);
+                        j_others = estimate_slope(*collective_slope_, all[1], blocks_);
     t.tracer = symmetric(d.diffusivity, d_others.diffusivity);
     t.tracer_error = symmetric(d.error(), d_others.error());
     t.collective = symmetric(j.diffusivity, j_others.diffusivity);
@@ -256,13 +262,13 @@ void Analysis::add_transport(const std::string& name, const std::vector<std::siz
     t.uncorrelated_mean = free_mean.estimate();
     for (int a = 0; a < 3; ++a) {
         const auto along = [a](const Vec3& v) { return v[a]; };
-        const Estimate h = divide(sampled(d, along), sampled(j, along)).estimate(seen),
+        const Estimate h = divide(sampled(d, along), sampled(j, along)).estimate(seen_by_both),
                        f = divide(sampled(d, along), free[static_cast<std::size_t>(a)]).estimate(seen);
         t.haven[a] = h.value, t.haven_error[a] = h.error;
         t.correlation[a] = f.value, t.correlation_error[a] = f.error;
     }
     const auto mean = [](const Vec3& v) { return v.mean(); };
-    t.haven_mean = divide(sampled(d, mean), sampled(j, mean)).estimate(seen);
+    t.haven_mean = divide(sampled(d, mean), sampled(j, mean)).estimate(seen_by_both);
     t.correlation_mean = divide(sampled(d, mean), free_mean).estimate(seen);
     add_curve(single, t.msd, t.msd_error);
     add_curve(all, t.collective_msd, t.collective_msd_error);

@@ -128,7 +128,8 @@ struct GasAverages {
     std::size_t n_replicas = 0, n_blocks = 0;
     double time = 0;                              ///< that each replica was followed for [ps]
     std::vector<double> lag;                      ///< [ps]
-    double begin = 0, end = 0;                    ///< lags between which slopes are taken [ps]
+    double begin = 0, end = 0;                    ///< lags between which the slope of the MSD is taken [ps]
+    double collective_begin = 0;                  ///< the same of the collective one, to the same end [ps]
     bool straight = true;                         ///< the slope of the MSD no longer changes there
     std::vector<GasTransport> transport;          ///< mobile species, then "all" when there are several
     std::vector<std::vector<Estimate>> occupancy; ///< [class][species], particles per site
@@ -142,7 +143,8 @@ struct GasAverages {
 };
 
 /// Slopes are those of straight lines through the MSD by generalised least squares (msd_gls.hpp) from where
-/// its slope no longer changes on.
+/// its slope no longer changes on; that of the summed displacement from there on or where its own stops
+/// changing, whichever is earlier.
 /// @throws DataError with fewer than 40 frames or two blocks, or records of different lengths
 [[nodiscard]] GasAverages average(const GasObserver& observer, std::span<const GasRecord> replicas);
 
