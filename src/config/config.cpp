@@ -79,7 +79,9 @@ ConfigError::ConfigError(std::vector<std::string> problems)
     : InputError(fmt::format("{}", fmt::join(problems, "\n"))), problems_(std::move(problems)) {}
 
 bool Config::needs_model() const {
-    if (!trajectories.empty() || md || !meso || meso->materials.empty()) return true;
+    if (!trajectories.empty() || md || !meso) return true;
+    if (meso->occupancy == Occupancy::exclusion) return false; // hop lists only
+    if (meso->materials.empty()) return true;
     return std::any_of(meso->materials.begin(), meso->materials.end(),
                        [](const MaterialSection& m) { return m.kernel.empty() && m.diffusivity.empty(); });
 }

@@ -111,6 +111,11 @@ inline std::span<const std::string_view> names_of(PrecisionOption) {
     return names;
 }
 
+inline std::span<const std::string_view> names_of(GasSolverOption) {
+    static constexpr std::array<std::string_view, 3> names{"auto", "null_event", "rejection_free"};
+    return names;
+}
+
 inline std::span<const std::string_view> names_of(EvaluatorOption) {
     static constexpr std::array<std::string_view, 3> names{"auto", "native", "libtorch"};
     return names;
@@ -351,7 +356,8 @@ template <class V>
 void visit_fields(MesoSection& o, V&& v) {
     v("occupancy", o.occupancy,
       About("`tracer`: independent walkers, correlation and exclusion of the full sublattice are inside the "
-            "kernel. `exclusion` needs elementary hop rates into empty sites."));
+            "kernel. `exclusion`: ions that block each other, by elementary hop rates into empty sites (hop "
+            "lists), see `[meso.gas]`."));
     v("size", o.size, About("Size of the domain along a, b, c, rounded to whole cells.").above(0));
     v("unit", o.unit, About("Unit of `size`."));
     v("voxel_nm", o.voxel,
@@ -501,6 +507,78 @@ void visit_fields(SteadySection& o, V&& v) {
     v("first_passage", o.first_passage, About("Mean times to absorbing faces, where there are any."));
     v("max_sites", o.max_sites, About("Larger domains are not solved.").at_least(1));
     v("tolerance", o.tolerance, About("Relative residual of the solves.").above(0).at_most(1e-3));
+}
+
+template <class V>
+void visit_fields(GasSection& o, V&& v) {
+    v("vacancy_fraction", o.vacancy_fraction,
+      About("Share of all sites of the domain that are empty.")
+          .at_least(0)
+          .at_most(1)
+          .when_unset("one of this, the next two, and `[[meso.gas.species]]` is needed"));
+    v("n_ions", o.n_ions, About("Ions in the domain instead.").at_least(1).when_unset("see above"));
+    v("ions_per_cell", o.ions_per_cell, About("Ions per cell instead.").above(0).when_unset("see above"));
+    v("solver", o.solver,
+      About("`null_event`: attempts of the fewer of ions and vacancies, some of them in vain. "
+            "`rejection_free`: every step is a hop. `auto`: by the acceptance measured in a short trial. "
+            "Both are "
+            "exact."));
+    v("n_replicas", o.n_replicas,
+      About("Independent runs, side by side on the threads; errors come from them and from blocks of time.")
+          .at_least(1)
+          .at_most(100'000));
+    v("equilibration_ps", o.equilibration,
+      About("Not measured, at the start and after each change of temperature.")
+          .at_least(0)
+          .when_unset("0; with pair energies a tenth of the time at each temperature"));
+    v("n_frames", o.n_frames,
+      About(
+          "Times, evenly spaced, at which each replica is looked at, for each temperature; displacements are "
+          "taken over up to a tenth of them.")
+          .at_least(100)
+          .at_most(1'000'000));
+    v("n_tracers", o.n_tracers,
+      About("Ions of each species whose own displacements are followed; 0 = all.").at_least(0));
+    v("n_shells", o.n_shells,
+      About("Distances between sites at which pair correlations are taken.").at_least(0).at_most(100));
+    v("charge", o.charge, About("Of an ion in elementary charges, for the conductivity."));
+    v("temperature_schedule_ps_K", o.temperatures,
+      About("Temperatures in steps, `[[0, 600], [5000, 700]]`: from when on [ps] which [K]. Barriers of the "
+            "hop "
+            "lists are taken at each of them; measured one by one.")
+          .at_least(0)
+          .when_unset("`meso.temperature_K` or that of the hop lists all the time"));
+    v("relative_precision", o.precision,
+      About("Stop as soon as the standard error of tr D* is below this share of it (looked at from a quarter "
+            "of "
+            "the frames on); 0 = never.")
+          .at_least(0)
+          .at_most(1));
+}
+
+template <class V>
+void visit_fields(GasSpeciesSection& o, V&& v) {
+    v("name", o.name, About("Name.").filled());
+    v("n", o.n, About("Ions of it in the domain.").at_least(0).when_unset("`fraction`"));
+    v("fraction", o.fraction,
+      About("Share of all sites that it holds instead.").at_least(0).at_most(1).when_unset("`n`"));
+    v("rate_factor", o.rate_factor, About("Factor of all its hop rates.").at_least(0));
+    v("pinned", o.pinned, About("Whether it never moves and only blocks."));
+}
+
+template <class V>
+void visit_fields(GasPairSection& o, V&& v) {
+    v("distance_angstrom", o.distance,
+      About("All pairs of sites this far apart.").above(0).when_unset("`from`, `to` and `R`"));
+    v("tolerance_angstrom", o.tolerance, About("Of the distance.").above(0));
+    v("from", o.from,
+      About("One pair of sites instead: site of the cell, counted from 0.").at_least(0).when_unset("-"));
+    v("to", o.to, About("The other site.").at_least(0).when_unset("-"));
+    v("R", o.R, About("Cell of `to`, counted from that of `from`."));
+    v("energy_eV", o.energy,
+      About("Energy when both sites are occupied; > 0 repels.").at_least(-10).at_most(10).filled());
+    v("species", o.species,
+      About("Names of two species that have it.").when_unset("whatever ions are there"));
 }
 
 template <class V>

@@ -22,6 +22,12 @@ std::string meso_lines(const MesoSection& meso) {
     std::string out = "[meso]\n" + lines_of(meso);
     for (const MaterialSection& m : meso.materials) out += "\n[[meso.material]]\n" + lines_of(m);
     for (const RegionSection& r : meso.regions) out += "\n[[meso.region]]\n" + lines_of(r);
+    if (meso.gas) {
+        out += "\n[meso.gas]\n" + lines_of(*meso.gas);
+        for (const GasSpeciesSection& s : meso.gas->species) out += "\n[[meso.gas.species]]\n" + lines_of(s);
+        for (const GasPairSection& p : meso.gas->pairs) out += "\n[[meso.gas.pair]]\n" + lines_of(p);
+    }
+    if (meso.occupancy == Occupancy::exclusion) return out; // what follows is of tracers
     out += "\n[meso.walkers]\n" + lines_of(meso.walkers);
     if (meso.field) out += "\n[meso.field]\n" + lines_of(*meso.field);
     out += "\n[meso.steady]\n" + lines_of(meso.steady);
@@ -132,6 +138,18 @@ std::string config_reference() {
     out += page_of<FieldSection>({"[meso.field]", "Site occupations, followed when the section is there."});
     out += page_of<SteadySection>(
         {"[meso.steady]", "Exact answers by sparse solves, beside walkers and field."});
+    out += page_of<GasSection>(
+        {"[meso.gas]",
+         "Ions that block each other, at most one per site, for `occupancy = \"exclusion\"`: exact kinetic "
+         "Monte Carlo in continuous time. Every material is a hop list; walkers, field and steady state "
+         "belong "
+         "to tracers. The time runs over `meso.total_time_ps` after the equilibration."});
+    out += page_of<GasSpeciesSection>(
+        {"[[meso.gas.species]]", "Several kinds of ions, instead of one filling for all."});
+    out +=
+        page_of<GasPairSection>({"[[meso.gas.pair]]", "Energies of pairs of ions. A hop has its rate times "
+                                                      "exp(-(E_after - E_before) / 2kT): detailed balance "
+                                                      "holds whatever they are."});
     out += page_of<ReportSection>({"[report]", "The report.html with all pictures."});
     out.pop_back();
     return out;

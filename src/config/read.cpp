@@ -451,11 +451,9 @@ private:
 
     void check_meso(const MesoSection& m) {
         if (m.occupancy == Occupancy::exclusion)
-            reader_.complain(
-                "meso.occupancy",
-                "expected \"tracer\" for a kernel, got \"exclusion\": a kernel estimated in a full "
-                "sublattice already holds the exclusion of the other ions, and walkers that block each "
-                "other would count it twice");
+            check_gas(m);
+        else if (m.gas)
+            reader_.complain("meso.gas", "expected meso.occupancy = \"exclusion\" beside it, got \"tracer\"");
         struct Axis {
             const char* key;
             const std::vector<FaceKind>& faces;
@@ -494,6 +492,118 @@ private:
                              "expected \"empty\" only with a reservoir that brings walkers, got it without");
         check_start("meso.walkers", m.walkers, places);
         if (m.field) check_start("meso.field", *m.field, places);
+    }
+
+    void check_gas(const MesoSection& m) {
+        if (!m.gas)
+            return reader_.complain(
+                "meso.gas", "expected a section [meso.gas] that says how full the sites are, got none");
+        const GasSection& g = *m.gas;
+        if (m.voxel)
+            reader_.complain("meso.voxel_nm", "expected nothing beside occupancy = \"exclusion\", got " +
+                                                  toml_of(*m.voxel) +
+                                                  ": a continuum has no sites that could be full");
+        if (m.materials.empty())
+            reader_.complain("meso.material",
+                             "expected a hop list for occupancy = \"exclusion\", got nothing");
+        for (std::size_t k = 0; k < m.materials.size(); ++k)
+            if (m.materials[k].kernel.empty())
+                reader_.complain(
+                    fmt::format("meso.material.{}.kernel", k),
+                    "expected a hop list for occupancy = \"exclusion\", got nothing: a Markov model "
+                    "of a full sublattice already holds the exclusion of the other ions");
+        const int fillings = int(g.vacancy_fraction.has_value()) + int(g.n_ions.has_value()) +
+                             int(g.ions_per_cell.has_value()) + int(!g.species.empty());
+        if (fillings != 1)
+            reader_.complain("meso.gas",
+                             fmt::format("expected one of vacancy_fraction, n_ions, ions_per_cell and "
+                                         "[[meso.gas.species]], got {}",
+                                         fillings == 0 ? "none" : std::to_string(fillings)));
+        check_gas_species(g);
+        for (std::size_t k = 0; k < g.pairs.size(); ++k) check_gas_pair(g, k);
+        check_gas_temperatures(m, g);
+    }
+
+    void check_gas_species(const GasSection& g) {
+        std::vector<std::string> names;
+        double filled = 0;
+        bool any_moves = g.species.empty();
+        for (std::size_t k = 0; k < g.species.size(); ++k) {
+            const GasSpeciesSection& s = g.species[k];
+            const std::string name = fmt::format("meso.gas.species.{}", k);
+            if (std::find(names.begin(), names.end(), s.name) != names.end())
+                reader_.complain(name + ".name",
+                                 "expected a name of its own, got " + toml_text(s.name) + " again");
+            names.push_back(s.name);
+            if (s.n.has_value() == s.fraction.has_value())
+                reader_.complain(name + ".n", s.n ? "expected n or fraction, got both"
+                                                  : "expected n or fraction, got neither");
+            if (s.pinned && s.rate_factor != 1)
+                reader_.complain(name + ".rate_factor",
+                                 fmt::format("expected nothing beside pinned = true, got {}", s.rate_factor));
+            filled += s.fraction.value_or(0);
+            any_moves = any_moves || (!s.pinned && s.rate_factor > 0);
+        }
+        if (filled > 1 + 1e-9)
+            reader_.complain("meso.gas.species",
+                             fmt::format("expected fractions of at most 1 in all, got {}", filled));
+        if (!any_moves) reader_.complain("meso.gas.species", "expected one that moves, got only pinned ones");
+    }
+
+    void check_gas_pair(const GasSection& g, std::size_t k) {
+        const GasPairSection& p = g.pairs[k];
+        const std::string name = fmt::format("meso.gas.pair.{}", k);
+        if (p.distance && (p.from || p.to || !p.R.isZero()))
+            reader_.complain(name + ".distance_angstrom",
+                             fmt::format("expected nothing beside from, to and R, got {}", *p.distance));
+        else if (!p.distance && !(p.from && p.to))
+            reader_.complain(name + (p.from ? ".to"
+                                     : p.to ? ".from"
+                                            : ".distance_angstrom"),
+                             "expected distance_angstrom, or from and to, got nothing");
+        if (p.from && p.from == p.to && p.R.isZero())
+            reader_.complain(name + ".to", "expected another site or another cell R, got the site itself");
+        if (!p.species.empty() && p.species.size() != 2)
+            reader_.complain(name + ".species", fmt::format("expected two names, got {}", p.species.size()));
+        std::vector<std::string> known;
+        for (const GasSpeciesSection& s : g.species) known.push_back(s.name);
+        if (known.empty()) known.emplace_back("Li");
+        for (const std::string& s : p.species) {
+            if (std::find(known.begin(), known.end(), s) != known.end()) continue;
+            const std::string near = nearest_key(s, known);
+            reader_.complain(name + ".species",
+                             fmt::format("expected names of [[meso.gas.species]], got {}{}", toml_text(s),
+                                         near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near)));
+        }
+    }
+
+    void check_gas_temperatures(const MesoSection& m, const GasSection& g) {
+        const std::string key = "meso.gas.temperature_schedule_ps_K";
+        double shortest = m.total_time;
+        for (std::size_t k = 0; k < g.temperatures.size(); ++k) {
+            const auto& [time, kelvin] = g.temperatures[k];
+            const double next = k + 1 < g.temperatures.size() ? g.temperatures[k + 1][0] : m.total_time;
+            shortest = std::min(shortest, next - time);
+            if (k == 0 && time != 0)
+                reader_.complain(key, fmt::format("expected 0 as the first time, got {}", time));
+            if (!(kelvin > 0))
+                reader_.complain(key, fmt::format("expected temperatures > 0, got {}", kelvin));
+            if (!(next > time))
+                reader_.complain(
+                    key, fmt::format("expected rising times below total_time_ps = {}, got {} before {}",
+                                     m.total_time, time, next));
+        }
+        if (!g.temperatures.empty() && m.temperature)
+            reader_.complain(key, fmt::format("expected nothing beside meso.temperature_K = {}, got {} steps",
+                                              *m.temperature, g.temperatures.size()));
+        if (g.temperatures.size() > 1 && g.precision > 0)
+            reader_.complain("meso.gas.relative_precision",
+                             fmt::format("expected 0 beside several temperatures, got {}", g.precision));
+        if (g.equilibration && g.temperatures.size() > 1 && *g.equilibration >= shortest)
+            reader_.complain(
+                "meso.gas.equilibration_ps",
+                fmt::format("expected less than the shortest time at one temperature, {}, got {}", shortest,
+                            *g.equilibration));
     }
 
     void check_material(const MesoSection& m, std::size_t k, std::vector<std::string>& names) {
@@ -621,7 +731,8 @@ void read_sections(const toml::table& root, const std::string& name, Reader& rea
 void read_meso(const toml::table& root, Reader& reader, Config& config) {
     if (!root.contains("meso")) return;
     MesoSection& meso = config.meso.emplace();
-    reader.read_section(root.get("meso"), "meso", meso, {"material", "region", "walkers", "field", "steady"});
+    reader.read_section(root.get("meso"), "meso", meso,
+                        {"material", "region", "walkers", "field", "steady", "gas"});
     const auto* table = root.get_as<toml::table>("meso");
     if (table == nullptr) return;
     read_sections(*table, "material", reader, meso.materials, "meso.");
@@ -630,6 +741,20 @@ void read_meso(const toml::table& root, Reader& reader, Config& config) {
     if (table->contains("field"))
         reader.read_section(table->get("field"), "meso.field", meso.field.emplace());
     reader.read_section(table->get("steady"), "meso.steady", meso.steady);
+    for (const char* name : {"walkers", "field", "steady"})
+        if (meso.occupancy == Occupancy::exclusion && table->contains(name))
+            reader.complain(
+                fmt::format("meso.{}", name),
+                fmt::format("expected no section [meso.{}] beside occupancy = \"exclusion\", got one: "
+                            "it is for tracers",
+                            name));
+    if (!table->contains("gas")) return;
+    GasSection& gas = meso.gas.emplace();
+    reader.read_section(table->get("gas"), "meso.gas", gas, {"species", "pair"});
+    if (const auto* inner = table->get_as<toml::table>("gas")) {
+        read_sections(*inner, "species", reader, gas.species, "meso.gas.");
+        read_sections(*inner, "pair", reader, gas.pairs, "meso.gas.");
+    }
 }
 
 } // namespace

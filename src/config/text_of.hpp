@@ -131,6 +131,9 @@ inline std::string kind_of(const std::vector<FaceKind>&, const About&) {
 inline std::string kind_of(const std::array<double, 2>&, const About& a) {
     return "a list of 2 numbers" + range_of(a);
 }
+inline std::string kind_of(const std::vector<std::array<double, 2>>&, const About& a) {
+    return "a list of lists of 2 numbers" + range_of(a);
+}
 inline std::string kind_of(const Vec3&, const About& a) { return "a list of 3 numbers" + range_of(a); }
 inline std::string kind_of(const IVec3&, const About& a) { return "a list of 3 whole numbers" + range_of(a); }
 inline std::string kind_of(const std::map<int, std::string>&, const About&) {

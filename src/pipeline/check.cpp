@@ -17,6 +17,7 @@
 
 #include "mapping.hpp"
 #include "meso_cost.hpp"
+#include "meso_gas.hpp"
 
 namespace mesolith {
 namespace {
@@ -102,8 +103,16 @@ std::string meso_lines(const Config& config, std::vector<std::string>& warnings)
             "meso     {} walkers for {:g} ps, at least {} (the domain is described once there is a msm.h5)\n",
             config.meso->walkers.n, config.meso->total_time, size_text(cost.bytes));
     }
-    const DomainModel model = build_domain(config);
+    const bool exclusion = config.meso->occupancy == Occupancy::exclusion;
+    const DomainModel model = build_domain(config, exclusion ? first_temperature(config) : std::nullopt);
     warnings.insert(warnings.end(), model.warnings.begin(), model.warnings.end());
+    if (exclusion) {
+        const GasModel gas = build_gas(config, model);
+        const MesoCost cost = estimate_cost(gas, config);
+        return describe(model) + describe(gas, config) +
+               fmt::format("meso     lattice gas: about {}, {}\n", format_duration(cost.seconds),
+                           size_text(cost.bytes));
+    }
     const MesoCost cost = estimate_cost(config, model);
     return describe(model) + fmt::format("meso     {} walkers{}: about {}, {}\n", config.meso->walkers.n,
                                          config.meso->field ? " and a field" : "",

@@ -54,14 +54,34 @@ void take_run_model(const Config& config, Ingredient& material, DomainModel& mod
     if (!status.markovian) model.status = status;
 }
 
-void take_file(const Config& config, Ingredient& material, DomainModel& model) {
+/// Ions that block each other need rates into empty sites.
+void refuse_kernel(const TransportModel& read, const std::string& file) {
+    if (!read.generator)
+        throw InputError(file +
+                         ": expected a hop list for occupancy = \"exclusion\", got a kernel (one that was "
+                         "estimated in a full sublattice already holds the exclusion of the other ions, and "
+                         "walkers that block each other would count it twice). Give rates of single hops "
+                         "(docs/kernels.md), or set occupancy = \"tracer\"");
+    if (!read.generator->reversible)
+        throw InputError(file +
+                         ": hops without detailed balance drive a current (a lattice gas is followed in "
+                         "equilibrium). Give each hop its reverse at the rate of detailed balance");
+}
+
+void take_file(const Config& config, Ingredient& material, DomainModel& model, std::optional<double> kelvin) {
     namespace fs = std::filesystem;
+    const bool exclusion = config.meso->occupancy == Occupancy::exclusion;
     const std::string path = config.resolve(material.section.kernel);
-    TransportModel read = read_transport_model(path);
+    std::vector<std::string> set;
+    if (exclusion && kelvin) set.push_back(fmt::format("rates.temperature_K={}", *kelvin));
+    TransportModel read = read_transport_model(path, set);
+    if (exclusion) refuse_kernel(read, path);
+    if (exclusion) material.source.temperature = read.temperature;
     material.kernel = std::move(read.kernel);
     material.source.source =
         fmt::format("{} ({}), {} {:g} ps", read.name, material.section.kernel,
                     read.generator ? "rates, time step" : "lag", material.kernel.lag_time);
+    if (exclusion && read.temperature) material.source.source += fmt::format(", {:g} K", *read.temperature);
     for (const std::string& w : read.warnings) model.warnings.push_back(material.section.name + ": " + w);
     const std::string file = fs::is_directory(path) ? RunFiles(path).msm : path;
     model.inputs.push_back(describe_input(file));
@@ -72,12 +92,12 @@ void take_file(const Config& config, Ingredient& material, DomainModel& model) {
     if (!status.markovian) model.status = {false, material.section.name + ": " + status.reason};
 }
 
-std::vector<Ingredient> ingredients(const Config& config, DomainModel& model) {
+std::vector<Ingredient> ingredients(const Config& config, DomainModel& model, std::optional<double> kelvin) {
     std::vector<MaterialSection> sections = config.meso->materials;
     if (sections.empty()) sections.emplace_back().name = "crystal";
     std::vector<Ingredient> all;
     for (const MaterialSection& section : sections) {
-        Ingredient material{section, {section.name, "", Mat3::Zero(), 0}, {}};
+        Ingredient material{section, {section.name, "", Mat3::Zero(), 0, {}}, {}};
         if (!section.diffusivity.empty()) {
             material.source.diffusivity = tensor_of(section.diffusivity);
             material.source.source = "given D";
@@ -85,7 +105,7 @@ std::vector<Ingredient> ingredients(const Config& config, DomainModel& model) {
             if (section.kernel.empty())
                 take_run_model(config, material, model);
             else
-                take_file(config, material, model);
+                take_file(config, material, model, kelvin);
             material.source.lag_time = material.kernel.lag_time;
             const Transport transport = exact_transport(material.kernel);
             material.source.diffusivity = transport.diffusivity;
@@ -118,7 +138,9 @@ void take_voxels(std::vector<Ingredient>& all, const MesoSection& m) {
     }
 }
 
-void take_sites(std::vector<Ingredient>& all, const MesoSection& m, std::vector<std::string>& warnings) {
+/// @param rates  all are rates: a common time step changes nothing
+void take_sites(std::vector<Ingredient>& all, const MesoSection& m, bool rates,
+                std::vector<std::string>& warnings) {
     double lag = m.lag_time;
     if (lag == 0) {
         lag = std::numeric_limits<double>::infinity();
@@ -128,7 +150,7 @@ void take_sites(std::vector<Ingredient>& all, const MesoSection& m, std::vector<
     }
     for (Ingredient& i : all) {
         const double factor = i.section.scale * lag / i.kernel.lag_time;
-        if (lag != i.kernel.lag_time)
+        if (lag != i.kernel.lag_time && !rates)
             warnings.push_back(
                 fmt::format("{}: its lag of {:g} ps is not the common one of {:g} ps: it hops by its "
                             "rates (M - I) / tau, with the same D and weights but other motion within a lag",
@@ -239,16 +261,18 @@ Face face_of(const std::vector<FaceKind>& faces, const std::array<double, 2>& co
 
 } // namespace
 
-DomainModel build_domain(const Config& config) {
+DomainModel build_domain(const Config& config, std::optional<double> temperature) {
     const MesoSection& m = *config.meso;
+    const std::optional<double> kelvin = temperature     ? temperature
+                                         : m.temperature ? m.temperature
+                                                         : config.run.temperature;
     DomainModel model;
     model.status = {true, ""};
-    std::vector<Ingredient> all = ingredients(config, model);
+    std::vector<Ingredient> all = ingredients(config, model, kelvin);
     if (m.voxel)
         take_voxels(all, m);
     else
-        take_sites(all, m, model.warnings);
-    const std::optional<double> kelvin = m.temperature ? m.temperature : config.run.temperature;
+        take_sites(all, m, m.occupancy == Occupancy::exclusion, model.warnings);
     Domain& domain = model.domain;
     for (Ingredient& i : all) {
         const double weight =

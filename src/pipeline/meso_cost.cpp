@@ -23,6 +23,10 @@ MesoCost estimate_cost(const Config& config) {
         cost.cells = m.size.prod();
     cost.sites = cost.cells;
     const bool mapped = !m.regions.empty() || !m.faces_a.empty() || !m.faces_b.empty() || !m.faces_c.empty();
+    if (m.gas) { // sites of all replicas, at least one per cell
+        cost.bytes = 20 * cost.sites * static_cast<double>(m.gas->n_replicas);
+        return cost;
+    }
     const double value = m.field && m.field->precision == PrecisionOption::single_precision ? 4 : 8;
     cost.bytes = 24.0 * static_cast<double>(m.walkers.n) + (mapped ? 6 * cost.cells : 0);
     if (m.field) cost.bytes = std::max(cost.bytes, (mapped ? 6 * cost.cells : 0) + 2 * value * cost.sites);

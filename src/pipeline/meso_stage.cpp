@@ -13,6 +13,7 @@
 #include "meso_ck.hpp"
 #include "meso_cost.hpp"
 #include "meso_field.hpp"
+#include "meso_gas.hpp"
 #include "meso_steady.hpp"
 #include "meso_walkers.hpp"
 #include "stage.hpp"
@@ -100,6 +101,71 @@ void log_walkers(const WalkerRun& run, const DomainModel& model, const std::opti
                  z[1], z[2]);
 }
 
+void log_gas(const GasRun& run) {
+    spdlog::info("meso: {} hops of {} attempts ({:.1f} %) in {:.1f} s, {:.3g} hops/s{}", run.events.hops,
+                 run.events.attempts, 100 * run.events.acceptance(), run.seconds, run.hops_per_second(),
+                 run.stopped_early ? "; stopped at the requested precision" : "");
+    for (const GasStepResult& r : run.steps)
+        if (!r.averages.transport.empty() && !r.averages.straight)
+            spdlog::warn("meso: the slope of the MSD still changes at {:g} ps. Use a longer run",
+                         r.averages.end);
+}
+
+/// Exact D of a single ion, at each temperature: of the kernel in a crystal, homogenised in a microstructure.
+std::vector<std::optional<Mat3>> single_ions(const Config& config, const GasModel& gas,
+                                             const DomainModel& model, std::vector<std::string>& warnings) {
+    Config only_D = config;
+    only_D.meso->steady.flux = only_D.meso->steady.first_passage = false;
+    std::vector<std::optional<Mat3>> all;
+    for (const GasStep& step : gas.steps) {
+        DomainModel here = model;
+        here.domain = step.gas.domain;
+        here.rules = step.gas.rules;
+        const SteadyRun steady = run_steady(only_D, here);
+        if (!steady.left_out.empty()) warnings.push_back(steady.left_out);
+        all.push_back(steady.diffusivity);
+    }
+    return all;
+}
+
+/// Ions that block each other, with the exact answers of one that is alone.
+StageOutcome run_lattice_gas(const Config& config, const RunControl& control, const DomainModel& model,
+                             Provenance& provenance) {
+    const RunFiles files(config.run.output);
+    const GasModel gas = build_gas(config, model);
+    const std::string description = describe(gas, config);
+    for (std::size_t at = 0; at < description.size();) {
+        const std::size_t end = description.find('\n', at);
+        spdlog::info("meso: {}", description.substr(at, end - at));
+        at = end + 1;
+    }
+    const MesoCost cost = estimate_cost(gas, config);
+    complain_about_memory(cost);
+    spdlog::info("meso: about {:.3g} GB of memory", cost.bytes / 1e9);
+    const std::vector<std::optional<Mat3>> single = single_ions(config, gas, model, provenance.warnings);
+    Checkpointing checkpoints(files.folder + "/gas.checkpoint", provenance.fingerprint,
+                              config.meso->checkpoint_minutes, control);
+    const GasRun run = run_gas(config, gas, single, checkpoints);
+    log_gas(run);
+    for (const GasStepResult& r : run.steps)
+        if (!r.averages.transport.empty() && !r.averages.straight)
+            provenance.warnings.push_back(fmt::format(
+                "the slope of the MSD still changes at {:g} ps. Use a longer run", r.averages.end));
+    Hdf5File file = Hdf5File::create(files.meso);
+    mesolith::write(file, provenance);
+    write_status(file, model.status);
+    write(file, model);
+    SteadyRun steady;
+    steady.diffusivity = single.front();
+    mesolith::write(file, steady, model);
+    mesolith::write(file, run, gas, config);
+    file.commit();
+    write_gas_table(files.folder + "/gas.csv", run, gas, config);
+    checkpoints.remove();
+    spdlog::info("meso: wrote {}", files.meso);
+    return StageOutcome::done;
+}
+
 } // namespace
 
 StageOutcome run_meso(const Config& config, const RunControl& control) {
@@ -107,7 +173,8 @@ StageOutcome run_meso(const Config& config, const RunControl& control) {
         throw InputError(config.path + ": there is no [meso] section. Add one, it may be empty");
     const RunFiles files(config.run.output);
     complain_about_memory(estimate_cost(config));
-    DomainModel model = build_domain(config);
+    const bool exclusion = config.meso->occupancy == Occupancy::exclusion;
+    DomainModel model = build_domain(config, exclusion ? first_temperature(config) : std::nullopt);
     Provenance provenance = new_provenance(config, "meso", model.inputs, model.previous);
     if (is_up_to_date(existing_result(files.meso), provenance, files.meso)) return StageOutcome::up_to_date;
     if (!config.needs_model()) prepare_output_folder(files.folder);
@@ -126,6 +193,7 @@ StageOutcome run_meso(const Config& config, const RunControl& control) {
     if (model.balance_error > 1e-9)
         throw DataError(fmt::format("hops of the domain break detailed balance by {:.1e}. Check the kernels",
                                     model.balance_error));
+    if (exclusion) return run_lattice_gas(config, control, model, provenance);
     const MesoCost cost = estimate_cost(config, model);
     complain_about_memory(cost);
     spdlog::info("meso: about {:.3g} GB of memory", cost.bytes / 1e9);

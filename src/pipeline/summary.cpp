@@ -43,6 +43,42 @@ WalkerHeadline read_walkers(const Hdf5Group& g) {
     return h;
 }
 
+GasHeadline read_gas_step(const Hdf5Group& gas, const Hdf5Group& step) {
+    GasHeadline h;
+    h.temperature = step.attribute<double>("temperature");
+    h.n_ions = static_cast<double>(gas.attribute<std::int64_t>("n_ions"));
+    h.vacancy_fraction = gas.attribute<double>("vacancy_fraction");
+    h.n_replicas = gas.attribute<std::int64_t>("n_replicas");
+    h.total_time = step.attribute<double>("to_ps") - step.attribute<double>("from_ps");
+    if (step.has("D_single")) h.single = diagonal(step, "D_single").mean();
+    std::size_t last = 0;
+    while (step.has_group(fmt::format("transport/{}", last + 1))) ++last;
+    h.displacements = step.has_group("transport/0");
+    if (!h.displacements) return h;
+    const Hdf5Group t = step.group(fmt::format("transport/{}", last));
+    const auto estimate = [](const Hdf5Group& g, const char* path) {
+        if (!g.has(path)) return Estimate{std::nan(""), std::nan("")};
+        const auto v = g.read<double>(path);
+        return Estimate{v.at(0), v.at(1)};
+    };
+    h.n_ions = t.attribute<double>("n_ions");
+    h.tracer = estimate(t, "D_tracer_mean");
+    h.collective = estimate(t, "D_J_mean");
+    h.haven = estimate(t, "haven_mean");
+    h.correlation = estimate(t, "f_mean");
+    h.theta = estimate(step, "theta");
+    h.chemical = estimate(t, "D_chem_mean");
+    h.conductivity = estimate(t, "conductivity");
+    h.conductivity_tracer = estimate(t, "conductivity_tracer");
+    h.tracer_axes = diagonal(t, "D_tracer"), h.tracer_axes_error = diagonal(t, "D_tracer_error");
+    h.collective_axes = diagonal(t, "D_J"), h.collective_axes_error = diagonal(t, "D_J_error");
+    if (step.has("D_J_exact")) {
+        h.exact_collective = diagonal(step, "D_J_exact").mean();
+        h.z = step.attribute<double>("D_J_z");
+    }
+    return h;
+}
+
 MesoHeadline read_meso(const Hdf5Group& root) {
     MesoHeadline h;
     const Hdf5Group domain = root.group("domain"), steady = root.group("steady");
@@ -56,6 +92,8 @@ MesoHeadline read_meso(const Hdf5Group& root) {
     if (steady.has_group("first_passage"))
         h.passage = steady.group("first_passage").attribute<double>("mean");
     if (root.has_group("walkers")) h.walkers = read_walkers(root.group("walkers"));
+    for (std::size_t k = 0; root.has_group(fmt::format("gas/steps/{}", k)); ++k)
+        h.gas.push_back(read_gas_step(root.group("gas"), root.group(fmt::format("gas/steps/{}", k))));
     if (root.has_group("field")) {
         h.mass_error = root.group("field").attribute<double>("mass_error");
         h.engine = root.group("field").string_attribute("engine");
@@ -76,6 +114,20 @@ Check check_walkers(const WalkerHeadline& h) {
     return check;
 }
 
+Check check_gas(const std::vector<GasHeadline>& gas) {
+    double z = 0;
+    for (const GasHeadline& h : gas)
+        if (h.exact_collective && !(std::abs(h.z) <= z)) z = std::abs(h.z);
+    Check check{"collective D against exact", Verdict::pass, z, 3, 5, ""};
+    if (!(z <= check.warn_above)) check.verdict = Verdict::warn;
+    if (!(z <= check.fail_above)) check.verdict = Verdict::fail;
+    check.text = fmt::format(
+        "D_J lies {:.1f} standard errors from (M - N) / (M - 1) times the exact D of a single ion, "
+        "M sites, N ions.",
+        z);
+    return check;
+}
+
 Check check_mass(const MesoHeadline& h) {
     const bool single = *h.mass_error > 1e-9; // what double never comes near
     Check check{"mass of the field",   Verdict::pass,        *h.mass_error,
@@ -90,6 +142,86 @@ std::string result_json(const std::string& key, double value, double error, cons
                         const std::string& text) {
     return fmt::format(R"({{"key": {}, "value": {}, "error": {}, "unit": {}, "text": {}}})", json_text(key),
                        json_number(value), json_number(error), json_text(unit), json_text(text));
+}
+
+/// Keys of a run at several temperatures end with the temperature.
+void add_gas(const GasHeadline& h, bool several, std::vector<std::string>& results) {
+    const std::string at = several ? fmt::format("_{:g}K", h.temperature) : "";
+    const auto add = [&](const char* key, const Estimate& e, const char* unit, const std::string& text) {
+        if (std::isfinite(e.value)) results.push_back(result_json(key + at, e.value, e.error, unit, text));
+    };
+    const char* per_time = "angstrom^2/ps";
+    const double none = std::nan("");
+    add("vacancy_fraction", {h.vacancy_fraction, none}, "", fmt::format("of all sites; {:g} ions", h.n_ions));
+    if (std::isfinite(h.temperature)) add("gas_temperature", {h.temperature, none}, "K", "of the hop rates");
+    if (h.single)
+        add("D_single", {*h.single, none}, per_time, "exact D of a single ion in the empty lattice");
+    if (!h.displacements) return;
+    for (int a = 0; a < 3; ++a) {
+        add(fmt::format("D_tracer_{}{}", axes[a], axes[a]).c_str(),
+            {h.tracer_axes[a], h.tracer_axes_error[a]}, per_time, "D* of a tagged ion");
+        add(fmt::format("D_J_{}{}", axes[a], axes[a]).c_str(),
+            {h.collective_axes[a], h.collective_axes_error[a]}, per_time,
+            "of the summed displacement of all ions");
+    }
+    add("D_tracer", h.tracer, per_time, "D* of a tagged ion, mean of the axes");
+    add("D_J", h.collective, per_time, "of the summed displacement of all ions, mean of the axes");
+    if (h.exact_collective) add("D_J_exact", {*h.exact_collective, none}, per_time, "exact D_J");
+    add("haven_ratio", h.haven, "", "D* / D_J");
+    add("correlation_factor", h.correlation, "", "D* over that of uncorrelated hops");
+    add("theta", h.theta, "", "thermodynamic factor d ln a / d ln c");
+    add("D_chem", h.chemical, per_time, "chemical D = D_J Theta, mean of the axes");
+    add("D_chem_m2_per_s",
+        {h.chemical.value * units::angstrom2_per_ps_in_m2_per_s,
+         h.chemical.error * units::angstrom2_per_ps_in_m2_per_s},
+        "m^2/s", "chemical D = D_J Theta, mean of the axes");
+    add("conductivity", h.conductivity, "S/m", "n q^2 D_J / kT");
+    add("conductivity_tracer", h.conductivity_tracer, "S/m",
+        "n q^2 D* / kT (Nernst-Einstein: as if ions moved independently)");
+}
+
+std::string gas_text(const std::vector<GasHeadline>& gas) {
+    std::string out;
+    for (const GasHeadline& h : gas) {
+        out +=
+            fmt::format("\nLattice gas{}: {:g} ions, {:.4g} % of the sites vacant, {} replicas of {:g} ps\n",
+                        std::isfinite(h.temperature) ? fmt::format(" at {:g} K", h.temperature) : "",
+                        h.n_ions, 100 * h.vacancy_fraction, h.n_replicas, h.total_time);
+        if (!h.displacements) {
+            out += "  ions come and go: no displacements (meso.h5 has occupancies and exchange)\n";
+            continue;
+        }
+        const double si = units::angstrom2_per_ps_in_m2_per_s;
+        out += fmt::format("  {:9} {:>24} {:>30}\n", "", "[Å²/ps]", "[m²/s]");
+        const auto row = [&](const char* key, const Estimate& e, const char* text) {
+            if (std::isfinite(e.value))
+                out += fmt::format("  {:9} {:>24} {:>30}  {}\n", key, with_error(e.value, e.error),
+                                   with_error(e.value * si, e.error * si), text);
+        };
+        const auto number = [&](const char* key, const Estimate& e, const char* text) {
+            if (!std::isfinite(e.value)) return;
+            const std::string value =
+                e.error == 0 ? fmt::format("{:.6g}", e.value) : with_error(e.value, e.error);
+            out += fmt::format("  {:9} {:>24} {:>30}  {}\n", key, value, "", text);
+        };
+        row("D*", h.tracer, "of a tagged ion");
+        row("D_J", h.collective, "of the charge");
+        if (h.exact_collective)
+            out += fmt::format("  {:9} {:>24} {:>30}  exact, (M - N) / (M - 1) D of a single ion\n", "",
+                               fmt::format("{:.5g}", *h.exact_collective),
+                               fmt::format("{:.5g}", *h.exact_collective * si));
+        row("D_chem", h.chemical, "D_J Theta");
+        if (h.single)
+            out += fmt::format("  {:9} {:>24} {:>30}  exact, a single ion in the empty lattice\n", "D_single",
+                               fmt::format("{:.5g}", *h.single), fmt::format("{:.5g}", *h.single * si));
+        number("Haven", h.haven, "D* / D_J");
+        number("f", h.correlation, "D* over that of uncorrelated hops");
+        number("Theta", h.theta, "thermodynamic factor");
+        number("sigma", h.conductivity, "S/m, n q² D_J / kT");
+        number("sigma_NE", h.conductivity_tracer,
+               "S/m, n q² D* / kT: Nernst-Einstein, as if ions were independent");
+    }
+    return out;
 }
 
 } // namespace
@@ -147,7 +279,10 @@ RunSummary read_summary(const std::string& name, const std::string& folder) {
         if (s.meso->walkers && s.meso->walkers->displacements && s.meso->exact)
             s.checks.push_back(check_walkers(*s.meso->walkers));
         if (s.meso->mass_error) s.checks.push_back(check_mass(*s.meso));
-        for (const char* file : {"walkers.h5md", "walkers.lammpstrj", "fields/field.pvd"})
+        if (std::any_of(s.meso->gas.begin(), s.meso->gas.end(),
+                        [](const GasHeadline& h) { return h.exact_collective.has_value(); }))
+            s.checks.push_back(check_gas(s.meso->gas));
+        for (const char* file : {"walkers.h5md", "walkers.lammpstrj", "fields/field.pvd", "gas.csv"})
             if (fs::exists(fs::path(folder) / file)) s.files.emplace_back(file);
     }
     if (fs::exists(files.report)) s.files.push_back("report.html");
@@ -188,7 +323,7 @@ std::string to_json(const RunSummary& s) {
         const auto component = [&](const char* key, int a) {
             return fmt::format("{}_{}{}", key, axes[a], axes[a]);
         };
-        for (int a = 0; a < 3 && m.exact; ++a)
+        for (int a = 0; a < 3 && m.exact && m.gas.empty(); ++a)
             results.push_back(result_json(
                 component("D_domain", a), (*m.exact)[a], std::nan(""), "angstrom^2/ps",
                 m.homogenised ? "exact effective D of the microstructure" : "exact D of the kernel"));
@@ -202,6 +337,7 @@ std::string to_json(const RunSummary& s) {
             results.push_back(result_json(component("D_walkers", a), m.walkers->diffusivity[a],
                                           m.walkers->error[a], "angstrom^2/ps",
                                           fmt::format("{} walkers", m.walkers->n_walkers)));
+        for (const GasHeadline& h : m.gas) add_gas(h, m.gas.size() > 1, results);
     }
     for (const Check& c : s.checks)
         checks.push_back(fmt::format(
@@ -267,10 +403,10 @@ std::string to_text(const RunSummary& s) {
     }
     if (s.meso) {
         const MesoHeadline& m = *s.meso;
-        out +=
-            fmt::format("\nDomain of {} cells, {} sites, {:.4g} x {:.4g} x {:.4g} nm: D [Å²/ps]\n",
-                        fmt::join(m.cells, " x "), m.n_sites, m.size[0] / 10, m.size[1] / 10, m.size[2] / 10);
-        if (m.exact) {
+        out += fmt::format("\nDomain of {} cells, {} sites, {:.4g} x {:.4g} x {:.4g} nm{}\n",
+                           fmt::join(m.cells, " x "), m.n_sites, m.size[0] / 10, m.size[1] / 10,
+                           m.size[2] / 10, m.gas.empty() ? ": D [Å²/ps]" : "");
+        if (m.exact && m.gas.empty()) {
             out += fmt::format("  {:7}", "exact");
             for (int a = 0; a < 3; ++a) out += fmt::format(" {:>22}", fmt::format("{:.5g}", (*m.exact)[a]));
             out += "\n";
@@ -284,6 +420,7 @@ std::string to_text(const RunSummary& s) {
         }
         if (m.flux) out += fmt::format("  {:7} {:>22.5g}\n", "flux", *m.flux);
         if (m.passage) out += fmt::format("  mean time until an ion leaves {:.5g} ps\n", *m.passage);
+        out += gas_text(m.gas);
     }
     if (!s.checks.empty()) out += "\nChecks\n";
     for (const Check& c : s.checks)

@@ -31,4 +31,16 @@ PY
 expect 0 'walkers against exact D' run "$source_folder/inputs/grains_li13si4.toml" $small --set 'run.output="grains"' --set 'meso.size=[16,16,16]' \
   --set meso.region.0.n_grains=30 --set meso.walkers.n=20000 --set meso.total_time_ps=2e6
 grep -q '"verdict": "fail"' grains/summary.json && fail "grains: $(cat grains/summary.json)"
+
+# Vacancies on fcc: the charge as exact, tagged ions slowed by the correlation factor.
+expect 0 'collective D against exact' run "$source_folder/inputs/vacancies_fcc.toml" $small --set 'run.output="vacancies"' \
+  --set 'meso.size=[8,8,8]' --set meso.total_time_ps=1e5 --set meso.gas.n_frames=400
+grep -q '"verdict": "fail"' vacancies/summary.json && fail "vacancies: $(cat vacancies/summary.json)"
+close "$(number vacancies/summary.json correlation_factor)" 0.785 0.02 "correlation factor of vacancies"
+close "$(number vacancies/summary.json D_J)" "$(number vacancies/summary.json D_J_exact)" 0.2 "D_J of vacancies"
+[ "$(wc -l <vacancies/gas.csv)" -eq 2 ] || fail "vacancies: $(cat vacancies/gas.csv)"
+expect 0 'lattice gas: about' check "$source_folder/inputs/vacancies_fcc.toml"
+expect 2 'expected 1 to 4095 ions on 4096 sites' meso "$source_folder/inputs/vacancies_fcc.toml" --set 'run.output="full"' --set meso.gas.vacancy_fraction=0
+expect 2 'count it twice' meso "$source_folder/inputs/vacancies_fcc.toml" --set 'run.output="kernel"' \
+  --set meso.material.0.kernel=kernels/li15si4_600K.json
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Mesoscale runs that are killed at any moment go on from their checkpoint to the same bits: walkers in discrete and in
-# continuous time, and a field, each killed 20 times. A time limit ends a run with status 75.
+# continuous time, and a field, each killed 20 times, and a lattice gas. A time limit ends a run with status 75.
 . "$(dirname "$0")/common.sh"
 
 cat >slab.toml <<'TOML'
@@ -46,17 +46,18 @@ same() { $python same.py "$1" "$2" || fail "$1 and $2 differ"; }
 seconds() { date +%s.%N; }
 RANDOM=20
 
-# killed NAME ARGUMENTS...: run it through, then once more with 20 kills at random moments.
+# killed NAME ARGUMENTS...: run it through, then once more with $wanted kills at random moments.
+input=slab.toml wanted=20
 killed() {
   local name=$1
   shift
   local begin end kills=0 tries=0
   begin=$(seconds)
-  expect 0 'meso: wrote' meso slab.toml --set "run.output=\"$name-whole\"" "$@"
+  expect 0 'meso: wrote' meso $input --set "run.output=\"$name-whole\"" "$@"
   end=$(seconds)
-  while [ $kills -lt 20 ] && [ $tries -lt 100 ]; do
+  while [ $kills -lt $wanted ] && [ $tries -lt 100 ]; do
     tries=$((tries + 1))
-    "$program" meso slab.toml --restart --set "run.output=\"$name-killed\"" "$@" >out.txt 2>err.txt &
+    "$program" meso $input --restart --set "run.output=\"$name-killed\"" "$@" >out.txt 2>err.txt &
     local pid=$!
     sleep "$(awk -v t="$begin" -v e="$end" -v r=$RANDOM 'BEGIN { printf "%.3f", (e - t) * (0.1 + 0.5 * r / 32768) }')"
     if kill -9 $pid 2>/dev/null; then kills=$((kills + 1)); fi
@@ -66,8 +67,8 @@ killed() {
       rm -r "$name-killed"
     fi
   done
-  [ $kills -eq 20 ] || fail "$name: only $kills kills"
-  expect 0 'meso: wrote' meso slab.toml --restart --set "run.output=\"$name-killed\"" "$@"
+  [ $kills -eq $wanted ] || fail "$name: only $kills kills"
+  expect 0 'meso: wrote' meso $input --restart --set "run.output=\"$name-killed\"" "$@"
   same "$name-whole" "$name-killed"
   ls "$name-killed" | grep -Eq 'checkpoint|part' && fail "$name: unfinished files are left: $(ls "$name-killed")"
 }
@@ -75,6 +76,34 @@ killed() {
 killed discrete --set meso.walkers.n=20000 --set meso.total_time_ps=4e5
 killed continuous --set meso.walkers.n=5000 --set meso.walkers.time=continuous --set meso.total_time_ps=1e5
 killed field --set meso.walkers.n=0 --set meso.field.start=empty --set meso.total_time_ps=4e6
+
+cat >gas.toml <<'TOML'
+[meso]
+occupancy = "exclusion"
+size = [6, 6, 6]
+unit = "cells"
+total_time_ps = 2e4
+checkpoint_minutes = 1e-4
+[[meso.material]]
+name = "fcc"
+kernel = "fcc.toml"
+[meso.gas]
+vacancy_fraction = 0.2
+n_frames = 200
+n_replicas = 3
+temperature_schedule_ps_K = [[0, 600], [1e4, 700]]
+[[meso.gas.pair]]
+distance_angstrom = 2.8284
+energy_eV = 0.01
+[report]
+enabled = false
+TOML
+cp "$source_folder/inputs/kernels/fcc_vacancy.toml" fcc.toml
+input=gas.toml wanted=5
+killed gas
+wanted=3
+killed gas_free --set meso.gas.solver=rejection_free
+input=slab.toml
 
 # A time limit, and the checkpoint of another input.
 expect 75 'stopped \(--max-hours\).*--restart goes on' meso slab.toml --max-hours 1e-6

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .meso_file import FACES, LATTICE, flux_axis, layers, need, steady_layers
+from .meso_gas import carriers_of, gas_file, steps_of
 from .meso_walkers import displacements
 from .mesoscale import bounds_of, cost_rows
 from .numbers import AXES
@@ -175,6 +176,58 @@ def field(run):
     return header, zip(*columns)
 
 
+def gas_msd(run):
+    file = gas_file(run)
+    header = ["temperature [K]", "ions", "time [ps]"]
+    for name in ("msd", "msd_error", "collective_msd", "collective_msd_error"):
+        header += tensor(name, "A^2")
+    rows = []
+    for path, kelvin in steps_of(file):
+        for carrier, name in carriers_of(file, path):
+            curves = [
+                np.asarray(file[f"{carrier}/{key}"])
+                for key in ("msd", "msd_error", "collective_msd", "collective_msd_error")
+            ]
+            for k in range(len(curves[0])):
+                rows.append([kelvin, name, file[f"{path}/lag"][k], *np.ravel([curve[k] for curve in curves])])
+    if not rows:
+        raise Missing("ions come and go: they have no displacements")
+    return header, rows
+
+
+def gas_pairs(run):
+    file = gas_file(run)
+    names = ("distance", "neighbours", "ions", "ions_error", "vacancies", "vacancies_error")
+    rows = []
+    for path, kelvin in steps_of(file):
+        if f"{path}/pairs" in file:
+            rows += [[kelvin, *row] for row in zip(*(file[f"{path}/pairs/{name}"] for name in names))]
+    if not rows:
+        raise Missing("no pair correlations")
+    return ["temperature [K]", "distance [A]", *names[1:]], rows
+
+
+def gas_sites(run):
+    file = gas_file(run)
+    species = [str(name) for name in file["gas/species"]]
+    header = ["temperature [K]", "orbit", "region", "n_sites"]
+    for name, unit in (("occupancy", ""), ("occupancy_error", ""), ("residence", " [ps]"), ("residence_error", " [ps]")):
+        header += [f"{name}_{s}{unit}" for s in species]
+    header += ["vacancy_residence [ps]", "vacancy_residence_error [ps]"]
+    rows = []
+    for path, kelvin in steps_of(file):
+        columns = [file[f"{path}/sites/{name}"] for name in ("orbit", "region", "n_sites")]
+        wide = [
+            np.reshape(file[f"{path}/sites/{name}"], (-1, len(species)))
+            for name in ("occupancy", "occupancy_error", "residence", "residence_error")
+        ]
+        vacancy = [file[f"{path}/sites/{name}"] for name in ("vacancy_residence", "vacancy_residence_error")]
+        for c in range(len(columns[0])):
+            row = [kelvin, *(column[c] for column in columns)]
+            rows.append(row + [x for block in wide for x in block[c]] + [v[c] for v in vacancy])
+    return header, rows
+
+
 def cost(run):
     return ["part", "seconds", "speed", "speed_unit", "iterations", "residual"], cost_rows(run)
 
@@ -196,5 +249,8 @@ TABLES = {
     "walker_regions": walker_regions,
     "field": field,
     "field_profile": field_profile,
+    "gas_msd": gas_msd,
+    "gas_sites": gas_sites,
+    "gas_pairs": gas_pairs,
     "mesoscale_cost": cost,
 }

@@ -27,6 +27,7 @@ from .meso_file import (
     time_scale,
     top_of,
 )
+from .meso_gas import gas_displacements, gas_pairs, gas_profile, gas_sites
 from .meso_pictures import domain_planes, snapshots
 from .meso_walkers import (
     walker_chain,
@@ -361,6 +362,9 @@ def cost_rows(run):
         single = file.attr("field", "float_seconds", "")
         if is_number(single):
             rows.append(["field in float, again", float(single), math.nan, "", "", math.nan])
+    if "gas" in file:
+        rate = float(file.attr("gas", "hops_per_second", math.nan))
+        rows.append(["lattice gas", float(file.attr("gas", "seconds")), rate, "hops/s", "", math.nan])
     if not rows:
         raise Missing("nothing was timed")
     return rows
@@ -412,3 +416,7 @@ SECTIONS = [
     ("Snapshots", section(snapshots)),
     ("Mesoscale cost", section(cost)),
 ]
+
+# In place of these where ions block each other.
+TRACERS = ("Walkers", "Field", "Snapshots")
+GAS_SECTION = ("Lattice gas", section(gas_displacements, gas_sites, gas_pairs, gas_profile))

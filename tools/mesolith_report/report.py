@@ -372,10 +372,14 @@ SECTIONS = [
 
 
 def sections_of(run):
-    if run.md is None:
-        return SECTIONS
-    place = [kicker for kicker, _ in SECTIONS].index("Site occupancy")
-    return [*SECTIONS[:place], MD_SECTION, *SECTIONS[place:]]
+    sections = list(SECTIONS)
+    if run.meso is not None and "gas" in run.meso:
+        place = [kicker for kicker, _ in sections].index(mesoscale.TRACERS[0])
+        sections.insert(place, mesoscale.GAS_SECTION)
+        sections = [part for part in sections if part[0] not in mesoscale.TRACERS]
+    if run.md is not None:
+        sections.insert([kicker for kicker, _ in sections].index("Site occupancy"), MD_SECTION)
+    return sections
 
 
 def build(run, png_folder=None):

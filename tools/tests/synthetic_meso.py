@@ -1,9 +1,10 @@
-"""The mesoscale part of a made-up result folder, as the program writes it, in four kinds:
+"""The mesoscale part of a made-up result folder, as the program writes it, in five kinds:
 
 crystal   closed and periodic: walkers with displacements, a field with its exact answer, snapshots, a sample
 slab      layers of two materials between two reservoirs: steady flux, snapshots, a sample
 film      one crystal between absorbing faces: first passages
 grains    two materials in a periodic box: effective D with bounds, float beside double
+gas       ions that block each other, two species at two temperatures
 
 Means follow one-dimensional diffusion, numbers of walkers scatter about them as they should."""
 
@@ -496,7 +497,94 @@ def grains(file, folder, random):
     file["field"].attrs.update({"float_difference": 2.5e-6, "float_mass_error": 1.5e-6, "float_seconds": 0.5})
 
 
-KINDS = {"crystal": crystal, "slab": slab, "film": film, "grains": grains}
+def pair(group, path, value, error, units=""):
+    put(group, path, np.array([value, error]), units)
+
+
+def gas_step(group, random, kelvin, factor, begin):
+    """Hops `factor` times as fast; M = 1000 sites, 800 + 100 ions."""
+    group.attrs.update(
+        {
+            "temperature": kelvin,
+            "from_ps": begin,
+            "to_ps": begin + 4e4,
+            "solver": "null_event",
+            "reason": "null events: 90 % happen",
+            "n_blocks": np.int64(32),
+            "window_ps": np.array([200.0, 4000.0]),
+            "straight": np.int64(1),
+            "theta_method": "none of several species",
+        }
+    )
+    lag = 100.0 * np.unique(np.round(2.0 ** (np.arange(43) / 8))).astype(int)
+    put(group, "lag", lag, "ps")
+    put(group, "D_single", 0.07 * factor * np.eye(3), "angstrom^2/ps")
+    put(group, "outputs/time", begin + 100.0 * np.arange(401), "ps")
+    put(group, "outputs/ions", np.tile([800.0, 100.0], (401, 1)))
+    for name, values in (
+        ("orbit", ["oct", "tet"]),
+        ("region", ["crystal", "crystal"]),
+        ("n_sites", np.array([600, 400])),
+        ("occupancy", np.array([[0.95, 0.03], [0.575, 0.205]])),
+        ("occupancy_error", np.full((2, 2), 0.002)),
+        ("residence", np.array([[120.0, 1300.0], [20.0, 210.0]]) / factor),
+        ("residence_error", np.array([[2.0, 30.0], [0.4, 5.0]]) / factor),
+        ("vacancy_residence", np.array([1.5, 2.5]) / factor),
+        ("vacancy_residence_error", np.array([0.1, 0.1]) / factor),
+    ):
+        put(group, f"sites/{name}", values)
+    distance = np.array([2.0, 2.83, 3.46, 4.0])
+    put(group, "pairs/distance", distance, "angstrom")
+    put(group, "pairs/neighbours", np.array([12.0, 6.0, 24.0, 12.0]))
+    for kind, depth in (("ions", -0.01), ("vacancies", 0.6)):
+        put(group, f"pairs/{kind}", 1 + depth * np.exp(-(distance - 2)))
+        put(group, f"pairs/{kind}_error", np.full(4, abs(depth) / 20))
+    for k, (name, n, D, f) in enumerate((("Li", 800, 0.005, 0.79), ("Na", 100, 0.0005, 0.9), ("all", 900, 0.0045, 0.8))):
+        carrier = group.create_group(f"transport/{k}")
+        carrier.attrs.update({"name": name, "n_ions": float(n)})
+        for key, value, error in (("msd", f, 0.003), ("collective_msd", 1.0, 0.03)):
+            tensors = np.array([2 * D * factor * value * t * np.eye(3) for t in lag])
+            tensors *= 1 + error * random.standard_normal((len(lag), 1, 1))
+            put(carrier, key, tensors, "angstrom^2")
+            put(carrier, f"{key}_error", np.abs(tensors) * error + 1e-9, "angstrom^2")
+        for key, value, error in (("D_tracer", f, 0.003), ("D_J", 1.0, 0.03), ("D_uncorrelated", 1.0, 0.001)):
+            put(carrier, key, D * factor * value * np.eye(3), "angstrom^2/ps")
+            put(carrier, f"{key}_error", np.full((3, 3), D * factor * error), "angstrom^2/ps")
+            pair(carrier, f"{key}_mean", D * factor * value, D * factor * error / 1.7, "angstrom^2/ps")
+        for key, value, error in (("haven", f, 0.03), ("f", f, 0.003)):
+            put(carrier, key, np.full(3, value))
+            put(carrier, f"{key}_error", np.full(3, error))
+            pair(carrier, f"{key}_mean", value, error / 1.7)
+        pair(carrier, "conductivity", 2.7 * D * factor / 0.005, 0.05, "S/m")
+        pair(carrier, "conductivity_tracer", 2.7 * f * D * factor / 0.005, 0.005, "S/m")
+
+
+def gas(file, folder, random):
+    write_domain(file, np.array([10, 10, 10]))
+    group = file.create_group("gas")
+    group.attrs.update(
+        {
+            "n_replicas": np.int64(8),
+            "n_sites": np.int64(1000),
+            "n_ions": np.int64(900),
+            "vacancy_fraction": 0.1,
+            "charge": 1.0,
+            "attempts": np.int64(1000000),
+            "hops": np.int64(900000),
+            "acceptance": 0.9,
+            "seconds": 1.5,
+            "hops_per_second": 6e5,
+            "stopped_early": np.int64(0),
+        }
+    )
+    put(group, "species", ["Li", "Na"])
+    put(group, "n_per_species", np.array([800, 100]))
+    put(group, "rate_factor", np.array([1.0, 0.1]))
+    gas_step(group.create_group("steps/0"), random, 600.0, 1.0, 0.0)
+    gas_step(group.create_group("steps/1"), random, 700.0, 3.0, 4e4)
+
+
+KINDS = {"crystal": crystal, "slab": slab, "film": film, "grains": grains, "gas": gas}
 
 
 def write_meso(folder, kind="crystal", start="equilibrium"):

@@ -212,6 +212,45 @@ struct SteadySection {
     double tolerance = 1e-9;
 };
 
+enum class GasSolverOption { automatic, null_event, rejection_free };
+
+/// [[meso.gas.species]]
+struct GasSpeciesSection {
+    std::string name;
+    std::optional<std::int64_t> n;
+    std::optional<double> fraction; ///< of all sites
+    double rate_factor = 1;
+    bool pinned = false;
+};
+
+/// [[meso.gas.pair]]
+struct GasPairSection {
+    std::optional<std::int64_t> from, to; ///< sites of the cell, `to` in the cell R away
+    IVec3 R = IVec3::Zero();
+    std::optional<double> distance;   ///< instead: all pairs of sites that far apart [A]
+    double tolerance = 0.05;          ///< [A]
+    std::optional<double> energy;     ///< [eV]
+    std::vector<std::string> species; ///< two names, on `from` and on `to`; none: whatever is there
+};
+
+/// [meso.gas], for Occupancy::exclusion
+struct GasSection {
+    std::optional<double> vacancy_fraction; ///< of all sites
+    std::optional<std::int64_t> n_ions;     ///< in the domain
+    std::optional<double> ions_per_cell;
+    GasSolverOption solver = GasSolverOption::automatic;
+    std::int64_t n_replicas = 8;
+    std::optional<double> equilibration; ///< [ps]; none: 0, with pair energies a tenth of each temperature
+    std::int64_t n_frames = 400;
+    std::int64_t n_tracers = 10'000;
+    std::int64_t n_shells = 6;
+    double charge = 1;
+    std::vector<std::array<double, 2>> temperatures; ///< [ps, K]: from when on which
+    double precision = 0;                            ///< stop at this relative error of D*, 0: never
+    std::vector<GasSpeciesSection> species;
+    std::vector<GasPairSection> pairs;
+};
+
 /// [meso]; the stage runs when the section is there.
 struct MesoSection {
     Occupancy occupancy = Occupancy::tracer;
@@ -234,6 +273,7 @@ struct MesoSection {
     WalkerSection walkers;
     std::optional<FieldSection> field;
     SteadySection steady;
+    std::optional<GasSection> gas;
 };
 
 /// [report]

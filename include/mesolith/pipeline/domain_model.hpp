@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,10 @@ namespace mesolith {
 /// Where a material comes from, and what it is.
 struct MaterialSource {
     std::string name;
-    std::string source;              ///< in words, for the log and the report
-    Mat3 diffusivity = Mat3::Zero(); ///< exact, of the material as it is used [A^2/ps]
-    double lag_time = 0;             ///< of the source [ps]
+    std::string source;                ///< in words, for the log and the report
+    Mat3 diffusivity = Mat3::Zero();   ///< exact, of the material as it is used [A^2/ps]
+    double lag_time = 0;               ///< of the source [ps]
+    std::optional<double> temperature; ///< at which the rates of a hop list were taken [K]
 };
 
 /// The domain of an input file, with all that is known of it before anything runs.
@@ -34,8 +36,11 @@ struct DomainModel {
 };
 
 /// Read kernels, bring them to one lag, paint regions, make hop rules.
+/// With occupancy "exclusion" every material has to be a hop list with detailed balance; barriers are taken
+/// at the temperature of the run where there is one, else at that of the list.
+/// @param temperature  instead of that of the run [K]
 /// @throws InputError, ConfigError, DataError
-[[nodiscard]] DomainModel build_domain(const Config& config);
+[[nodiscard]] DomainModel build_domain(const Config& config, std::optional<double> temperature = {});
 
 /// Cells, sites, interfaces, balance, in lines.
 [[nodiscard]] std::string describe(const DomainModel& model);

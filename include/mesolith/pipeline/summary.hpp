@@ -15,6 +15,23 @@ struct WalkerHeadline {
     Vec3 diffusivity = Vec3::Zero(), error = Vec3::Zero(), z = Vec3::Zero(); ///< [A^2/ps]
 };
 
+/// A lattice gas at one temperature; of all mobile ions together where there are several species. NaN where
+/// something is not known.
+struct GasHeadline {
+    double temperature = 0; ///< [K]
+    double n_ions = 0, vacancy_fraction = 0;
+    std::int64_t n_replicas = 0;
+    double total_time = 0; ///< [ps]
+    bool displacements = false;
+    Estimate tracer, collective, haven, correlation, theta, chemical; ///< means of the axes [A^2/ps]
+    Estimate conductivity, conductivity_tracer;                       ///< [S/m]
+    Vec3 tracer_axes = Vec3::Zero(), tracer_axes_error = Vec3::Zero();
+    Vec3 collective_axes = Vec3::Zero(), collective_axes_error = Vec3::Zero();
+    std::optional<double> single;           ///< exact D of a single ion, mean of the axes
+    std::optional<double> exact_collective; ///< exact D_J, mean of the axes
+    double z = 0;                           ///< (D_J - exact) / error
+};
+
 /// What the mesoscale stage found.
 struct MesoHeadline {
     std::vector<std::int64_t> cells;
@@ -25,6 +42,7 @@ struct MesoHeadline {
     std::optional<double> flux;    ///< D of the steady flux [A^2/ps]
     std::optional<double> passage; ///< mean time until an ion leaves [ps]
     std::optional<WalkerHeadline> walkers;
+    std::vector<GasHeadline> gas;     ///< one for each temperature
     std::optional<double> mass_error; ///< of the field
     std::string engine;               ///< of the field
 };
