@@ -109,6 +109,11 @@ std::vector<InputFile> input_files(const Config& config, const std::vector<Traje
 void map_files(const Config& config, const std::vector<TrajectorySection>& sections, StoredSites& stored,
                std::shared_ptr<const DensitySites>& density, std::vector<StoredTrajectory>& mapped,
                std::vector<std::string>& warnings) {
+    if (sections.empty())
+        throw InputError(
+            fmt::format("{}: holds no trajectory of molecular dynamics. Run `mesolith md` first, or "
+                        "`mesolith run`",
+                        RunFiles(config.run.output).folder));
     SiteDefinition definition(config, sections);
     for (const TrajectorySection& section : sections) {
         OpenTrajectory trajectory(config, section);
