@@ -56,7 +56,7 @@ def run_forces(model, atoms, folder, *options):
     return ase.io.read(out, ":")
 
 
-def compare(results, atoms, path, head):
+def compare(results, path, head):
     """Largest differences from mace-torch relative to the size of forces: energy of an atom, force, stress."""
     calculator = MACECalculator(
         model_paths=[path], device="cpu", default_dtype="float64", **({"head": head} if head else {})
@@ -65,9 +65,8 @@ def compare(results, atoms, path, head):
     heads = list(model.heads)
     isolated = torch.atleast_2d(model.atomic_energies_fn.atomic_energies)[heads.index(head) if head else 0]
     differences = []
-    for result, given in zip(results, atoms):
-        # As text with 8 digits: what both saw.
-        a = Atoms(result.numbers, positions=given.positions.round(8), cell=given.cell.round(8), pbc=True)
+    for result in results:
+        a = Atoms(result.numbers, positions=result.positions, cell=result.cell, pbc=True)  # as the program read them
         calculator.calculate(a, properties=["energy", "forces", "stress"])
         expected = calculator.results
         node = expected["node_energy"] + np.array(
@@ -104,18 +103,19 @@ def test_a_folded_model_has_the_energies_forces_and_stress_of_mace_torch(name, t
     if not small:
         atoms = atoms[2:]
     results = run_forces(str(tmp_path / f"{name}.h5"), atoms, str(tmp_path), "--evaluator", "native")
-    d = compare(results, atoms, path, head)
+    d = compare(results, path, head)
     print(f"{name}: node {d[:, 0].max():.1e} energy {d[:, 1].max():.1e} force {d[:, 2].max():.1e} of "
           f"{d[:, 4].max():.2f} virial {d[:, 3].max():.1e} of {d[:, 5].max():.1f}")
-    assert d[:, 0].max() < 1e-6  # of an atom [eV]
-    assert (d[:, 2] < 2e-5 * np.maximum(d[:, 4], 1)).all()  # splines of 512 knots
-    assert (d[:, 3] < 2e-5 * d[:, 5]).all()
+    size = np.maximum(d[:, 4], 1)  # of the forces: energies and virials go with it [eV/A]
+    assert (d[:, 0] < 2e-6 * size).all()  # splines of 512 knots
+    assert (d[:, 2] < 5e-6 * size).all()
+    assert (d[:, 3] < 5e-6 * np.maximum(d[:, 5], 1)).all()
     if small:
-        pt = str(tmp_path / f"{name}-float64.pt")
-        results = run_forces(pt, atoms, str(tmp_path))
-        d = compare(results, atoms, path, head)
-        assert d[:, 0].max() < 1e-9
-        assert (d[:, 2] < 1e-9 * np.maximum(d[:, 4], 1)).all()
+        results = run_forces(str(tmp_path / f"{name}-float64.pt"), atoms, str(tmp_path))
+        d = compare(results, path, head)
+        # 1e-11 without ZBL; with it the scripted model is some 1e-9 off the one in Python.
+        assert (d[:, 0] < 5e-9 * size).all()
+        assert (d[:, 2] < 5e-9 * size).all()
 
 
 @pytest.mark.parametrize(
