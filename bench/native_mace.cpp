@@ -19,6 +19,7 @@
 #include "mesolith/io/mace_file.hpp"
 #include "mesolith/mace/torch_mace.hpp"
 #include "mesolith/md/dynamics.hpp"
+#include "mesolith/md/neighbour_list.hpp"
 
 #include "clock.hpp"
 
