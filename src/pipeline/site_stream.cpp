@@ -91,7 +91,8 @@ void SiteStream::add(const Frame& frame) {
     last_ = frame;
     for (Vec3& r : last_.positions)
         for (int a = 0; a < 3; ++a) {
-            const volatile float rounded = static_cast<float>(r[a]); // GCC 12 leaves the rounding of pairs out
+            const volatile float rounded =
+                static_cast<float>(r[a]); // GCC 12 leaves the rounding of pairs out
             r[a] = static_cast<double>(rounded);
         }
     if (!trajectory_)
