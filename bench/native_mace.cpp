@@ -1,62 +1,182 @@
-// Steps of the built-in MACE evaluator, the shipped Li-Si model, 204 atoms of Li13Si4 that move a little
-// between steps: each kind of vector instructions and precision against the baseline instructions in double.
+// Steps of MACE evaluators, all in one run: the built-in one with each kind of vector instructions and
+// precision, TorchScript by libtorch on one thread where there is a NAME-float64.pt beside NAME.h5, molecular
+// dynamics around the evaluator, replicas on two threads and as one graph.
+//   bench_native_mace [NAME.h5 ...]     the shipped Li-Si model, 204 atoms of Li13Si4, unless models are
+//   named:
+//                                       tools/tests/random_mace.py --out FOLDER large makes one of ordinary
+//                                       size
 #include "mesolith/md/native_mace.hpp"
 
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "mesolith/core/parallel.hpp"
 #include "mesolith/core/vector_units.hpp"
 #include "mesolith/io/mace_file.hpp"
+#include "mesolith/mace/torch_mace.hpp"
+#include "mesolith/md/dynamics.hpp"
+#include "mesolith/md/neighbour_list.hpp"
 
 #include "clock.hpp"
 
 using namespace mesolith;
 
-int main(int argc, char** argv) {
-    const std::string folder = std::string(MESOLITH_SOURCE_DIR) + "/inputs/models/";
-    const FoldedMace model = read_folded_mace(argc > 1 ? argv[1] : folder + "li_si_mace16.h5");
-    if (!model.self_test) return 1;
-    // The frame of the self-test, a unit cell of 34 atoms, repeated 2 x 3 x 1.
-    const SelfTest& unit = *model.self_test;
-    Mat3 rows = unit.cell.vectors();
-    std::vector<int> numbers;
-    std::vector<Vec3> start;
-    for (int a = 0; a < 2; ++a)
-        for (int b = 0; b < 3; ++b)
-            for (std::size_t i = 0; i < unit.numbers.size(); ++i) {
-                numbers.push_back(unit.numbers[i]);
-                start.push_back(unit.positions[i] + unit.cell.to_cartesian(Vec3(a, b, 0)));
-            }
-    rows.row(0) *= 2;
-    rows.row(1) *= 3;
-    const Cell cell(rows);
-    const auto n = static_cast<double>(numbers.size());
+namespace {
 
-    double plain = 0;
+struct Crystal {
+    Cell cell;
+    std::vector<int> numbers;
+    std::vector<Vec3> positions;
+};
+
+/// The frame of the self-test, a unit cell, repeated along its axes to at least so many atoms.
+Crystal crystal_of(const SelfTest& unit, std::size_t atoms) {
+    IVec3 n(1, 1, 1);
+    while (unit.numbers.size() * static_cast<std::size_t>(n.prod()) < atoms) {
+        int shortest = 0;
+        for (int k = 1; k < 3; ++k)
+            if (n[k] * unit.cell.vectors().row(k).norm() <
+                n[shortest] * unit.cell.vectors().row(shortest).norm())
+                shortest = k;
+        ++n[shortest];
+    }
+    Crystal crystal;
+    for (int a = 0; a < n[0]; ++a)
+        for (int b = 0; b < n[1]; ++b)
+            for (int c = 0; c < n[2]; ++c)
+                for (std::size_t i = 0; i < unit.numbers.size(); ++i) {
+                    crystal.numbers.push_back(unit.numbers[i]);
+                    crystal.positions.push_back(unit.positions[i] + unit.cell.to_cartesian(Vec3(a, b, c)));
+                }
+    Mat3 rows = unit.cell.vectors();
+    for (int k = 0; k < 3; ++k) rows.row(k) *= n[k];
+    crystal.cell = Cell(rows);
+    return crystal;
+}
+
+/// Of a step, while the atoms move a little between steps [s].
+double time_of(ForceField& field, const Crystal& crystal, int steps, int repeats) {
+    Forces forces;
+    std::vector<Vec3> positions = crystal.positions;
+    int step = 0;
+    const auto run = [&] {
+        for (int k = 0; k < steps; ++k) {
+            for (std::size_t i = 0; i < positions.size(); ++i)
+                positions[i][step % 3] += step / 3 % 2 == 0 ? 1e-3 : -1e-3;
+            ++step;
+            field.evaluate(crystal.cell, crystal.numbers, positions, forces);
+        }
+    };
+    run();
+    return best_of(repeats, run) / steps;
+}
+
+void report(const std::string& name, double time, std::size_t atoms, double baseline) {
+    std::printf("  %-62s %8.3f ms/step, %8.0f atom-steps/s, %5.1fx\n", name.c_str(), 1e3 * time,
+                static_cast<double>(atoms) / time, baseline / time);
+}
+
+/// What a step of molecular dynamics costs beside the evaluator (list and forces), and the list alone.
+void dynamics_share(const FoldedMace& model, const Crystal& crystal) {
+    MdState state = make_md_state(crystal.cell, crystal.numbers, crystal.positions);
+    draw_velocities(state, 500, 1, 0);
+    MdOptions options;
+    options.temperature = 500;
+    Dynamics dynamics(std::make_unique<NativeMace>(model, MacePrecision::single_precision), state, options);
+    NativeMace field(model, MacePrecision::single_precision);
+    NeighbourList list(model.cutoff, 1.0);
+    Forces forces;
+    double whole = 1e9, evaluator = 1e9, neighbours = 1e9;
+    dynamics.run(200);
+    for (int k = 0; k < 10; ++k) { // in turns: the machine may be busy
+        whole = std::min(whole, best_of(1, [&] { dynamics.run(40); }) / 40);
+        const auto& positions = dynamics.state().positions;
+        evaluator =
+            std::min(evaluator, best_of(1, [&] {
+                                    for (int r = 0; r < 40; ++r)
+                                        field.evaluate(crystal.cell, crystal.numbers, positions, forces);
+                                }) / 40);
+        neighbours = std::min(neighbours, best_of(1, [&] {
+                                              for (int r = 0; r < 40; ++r)
+                                                  list.update(crystal.cell, positions);
+                                          }) / 40);
+    }
+    std::printf(
+        "  a Langevin step %.3f ms, its evaluation %.3f ms, the list in it %.3f ms: %.1f %% are list, "
+        "integrator and noise\n",
+        1e3 * whole, 1e3 * evaluator, 1e3 * neighbours, 100 * (whole - evaluator + neighbours) / whole);
+}
+
+/// R replicas on two threads, a clone for each, and as one graph on two threads of libtorch, against one.
+void replicas(ForceField& field, const Crystal& crystal, std::size_t n, int steps, ForceField* batched) {
+    set_threads(2);
+    std::vector<std::unique_ptr<ForceField>> clones;
+    for (std::size_t k = 0; k < n; ++k) clones.push_back(field.clone());
+    std::vector<Forces> results(n);
+    const auto one = [&](std::size_t k) {
+        for (int s = 0; s < steps; ++s)
+            clones[k]->evaluate(crystal.cell, crystal.numbers, crystal.positions, results[k]);
+    };
+    one(0);
+    double alone = 1e9, together = 1e9, graph = 1e9;
+    const std::vector<AtomsView> views(n, AtomsView{crystal.cell, crystal.numbers, crystal.positions});
+    for (int r = 0; r < 5; ++r) {
+        alone = std::min(alone, best_of(1, [&] { one(0); }) / steps);
+        together = std::min(together, best_of(1, [&] { for_each_index(n, one); }) / steps);
+        if (batched) graph = std::min(graph, best_of(1, [&] { batched->evaluate_batch(views, results); }));
+    }
+    const auto rate = static_cast<double>(n);
+    std::printf("  %zu replicas on two threads: %.2fx the rate of one", n, rate * alone / together);
+    if (batched) std::printf("; as one graph on two threads: %.2fx", rate * alone / graph);
+    std::printf(" (%s)\n", field.description().c_str());
+    set_threads(1);
+}
+
+void bench(const std::string& path) {
+    const FoldedMace model = read_folded_mace(path);
+    if (!model.self_test) return;
+    const Crystal crystal = crystal_of(*model.self_test, 200);
+    const std::size_t n = crystal.numbers.size();
+    std::printf("%s: %zu atoms, %zu channels, l_max %d, cutoff %g A\n", path.c_str(), n,
+                model.layers[1].channels, model.l_max, model.cutoff);
+    const bool large = model.layers[1].channels > 32;
+    const std::string script = path.substr(0, path.size() - 3) + "-float64.pt";
+    double baseline = 0;
+    std::vector<std::unique_ptr<ForceField>> torch;
+    if (torch_available() && std::filesystem::exists(script))
+        for (const auto precision : {MacePrecision::double_precision, MacePrecision::single_precision}) {
+            torch.push_back(load_torch_mace(script, {.precision = precision}));
+            const double time = time_of(*torch.back(), crystal, large ? 1 : 3, large ? 2 : 5);
+            baseline = time; // the faster, in single precision, in the end
+            report(torch.back()->description(), time, n, baseline);
+        }
     for (const VectorUnits units : {VectorUnits::baseline, VectorUnits::avx2, VectorUnits::avx512}) {
         limit_vector_units(units);
         if (vector_units() != units) continue;
         for (const MacePrecision precision :
              {MacePrecision::double_precision, MacePrecision::single_precision}) {
             NativeMace field(model, precision);
-            Forces forces;
-            std::vector<Vec3> positions = start;
-            int step = 0;
-            const auto run = [&] {
-                for (int k = 0; k < 20; ++k) {
-                    for (std::size_t i = 0; i < positions.size(); ++i)
-                        positions[i][step % 3] += step / 3 % 2 == 0 ? 1e-3 : -1e-3;
-                    ++step;
-                    field.evaluate(cell, numbers, positions, forces);
-                }
-            };
-            run();
-            const double time = best_of(20, run) / 20;
-            if (plain == 0) plain = time;
-            std::printf("%-55s %7.3f ms/step, %8.0f atom-steps/s, %5.1fx\n", field.description().c_str(),
-                        1e3 * time, n / time, plain / time);
+            const double time = time_of(field, crystal, large ? 2 : 20, large ? 3 : 10);
+            if (baseline == 0) baseline = time;
+            report(field.description(), time, n, baseline);
         }
     }
+    dynamics_share(model, crystal);
+    NativeMace field(model, MacePrecision::single_precision);
+    replicas(field, crystal, 4, large ? 2 : 40, nullptr);
+    if (torch.empty() || large) return;
+    const auto both = load_torch_mace(script, {.precision = MacePrecision::single_precision, .threads = 2});
+    replicas(*torch.back(), crystal, 4, 2, both.get());
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    set_threads(1);
+    if (argc < 2) bench(std::string(MESOLITH_SOURCE_DIR) + "/inputs/models/li_si_mace16.h5");
+    for (int k = 1; k < argc; ++k) bench(argv[k]);
 }

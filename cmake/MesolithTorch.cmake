@@ -56,13 +56,21 @@ function(mesolith_find_torch)
     find_library(glog_library glog NO_CACHE REQUIRED)
     list(APPEND libraries ${glog_library})
   endif()
-  file(READ ${api}/torch/version.h version)
-  string(REGEX REPLACE ".*define TORCH_VERSION[^\"]*\"([^\"]*)\".*" "\\1" version "${version}")
+  set(version_file ${api}/torch/version.h)
+  if(EXISTS ${include}/torch/headeronly/version.h) # since 2.9
+    set(version_file ${include}/torch/headeronly/version.h)
+  endif()
+  file(STRINGS ${version_file} numbers REGEX "^#define TORCH_VERSION_(MAJOR|MINOR|PATCH) [0-9]+")
+  string(REGEX REPLACE "#define TORCH_VERSION_[A-Z]+ " "" version "${numbers}")
+  list(JOIN version "." version)
   message(STATUS "libtorch ${version}: ${torch_cpu}")
 
   target_include_directories(mesolith_torch SYSTEM INTERFACE
                              "$<BUILD_INTERFACE:${include}>" "$<BUILD_INTERFACE:${api}>")
   target_link_libraries(mesolith_torch INTERFACE ${libraries} ${CMAKE_DL_LIBS})
+  if(EXISTS ${include}/fmt/format.h) # a wheel brings headers of its own fmt, which hide ours, without its library
+    target_compile_definitions(mesolith_torch INTERFACE FMT_HEADER_ONLY)
+  endif()
   # Programs that never ask for it do not load its two hundred libraries.
   target_link_options(mesolith_torch INTERFACE LINKER:--as-needed)
   set(MESOLITH_HAS_TORCH ON PARENT_SCOPE)

@@ -52,6 +52,19 @@ std::string Config::md_trajectory(std::int64_t replica) const {
         .string();
 }
 
+std::string Config::md_events(std::int64_t replica) const {
+    return fs::absolute(fmt::format("{}/md/replica_{}.events.h5", run.output, replica))
+        .lexically_normal()
+        .string();
+}
+
+std::vector<std::string> Config::streamed_replicas() const {
+    std::vector<std::string> files;
+    for (std::int64_t k = 0; streams() && k < md->n_replicas; ++k)
+        if (std::string made = md_events(k); fs::exists(made)) files.push_back(std::move(made));
+    return files;
+}
+
 std::vector<TrajectorySection> Config::present_trajectories() const {
     std::vector<TrajectorySection> present;
     for (const TrajectorySection& t : trajectories) {
@@ -64,7 +77,7 @@ std::vector<TrajectorySection> Config::present_trajectories() const {
         }
         present.push_back(t);
     }
-    for (std::int64_t k = 0; md && k < md->n_replicas; ++k) {
+    for (std::int64_t k = 0; md && !streams() && k < md->n_replicas; ++k) {
         // A replica that failed has no trajectory.
         if (const std::string made = md_trajectory(k); fs::exists(made)) {
             present.emplace_back();

@@ -212,10 +212,18 @@ void visit_fields(MdSection& o, V&& v) {
     v("equilibration_ps", o.equilibration, About("Not written.").at_least(0));
     v("length_ps", o.length, About("Of the trajectory of each replica.").above(0));
     v("interval_ps", o.interval, About("Between two frames.").above(0));
+    v("write_trajectory", o.write_trajectory,
+      About("Write `md/replica_N.h5md`. `false`: frames go straight to sites and events, with the same "
+            "results and no large file; needs sites.source = \"structure\"."));
     v("n_replicas", o.n_replicas,
       About("Runs with velocities, vacancies and noise of their own; as many at once as there are threads.")
           .at_least(1)
           .at_most(10000));
+    v("replicas_per_graph", o.replicas_per_graph,
+      About(
+          "Replicas whose forces libtorch evaluates at once; 0 = all on a GPU, which they fill, and 1 on the "
+          "CPU, where each thread takes one.")
+          .at_least(0));
     v("checkpoint_minutes", o.checkpoint_minutes,
       About("Wall time between two checkpoints; 0 = only when the run is stopped.").at_least(0));
 }

@@ -81,17 +81,20 @@ std::string to_toml(const Config& config) {
 
 std::string stage_options(const Config& config, const std::string& stage) {
     const std::string seed = fmt::format("seed = {}\n", config.run.seed);
+    // The mapping pass also measures the MSD, at lags that the [msm] section asks for.
+    const auto mapping_lines = [&] {
+        return lines_of(config.ions) + lines_of(config.sites) +
+               fmt::format("msd {} {}\n", config.msm.longest_msd_lag(), toml_of(config.msm.fit_window));
+    };
     if (stage == "md") // the temperature may be that of the run
         return seed + lines_of(config.md.value_or(MdSection{})) +
                fmt::format("temperature {}\nmobile {}\n", config.run.temperature.value_or(0),
-                           fmt::join(config.ions.mobile, " "));
+                           fmt::join(config.ions.mobile, " ")) +
+               (config.streams() ? mapping_lines() : "");
     if (stage == "sites") {
         std::string out;
         for (const TrajectorySection& t : config.present_trajectories()) out += lines_of(t);
-        out += lines_of(config.ions) + lines_of(config.sites);
-        // The mapping pass also measures the MSD, at lags that the [msm] section asks for.
-        out += fmt::format("msd {} {}\n", config.msm.longest_msd_lag(), toml_of(config.msm.fit_window));
-        return out;
+        return out + mapping_lines();
     }
     if (stage == "msm") { // its file carries the temperature
         const std::optional<double>& kelvin = config.run.temperature;

@@ -364,6 +364,10 @@ private:
         if (steps < 0.5 || std::abs(steps - std::round(steps)) > 1e-6 * steps)
             reader_.complain("md.interval_ps", fmt::format("expected a multiple of timestep_fs = {}, got {}",
                                                            m.timestep, m.interval));
+        if (!m.write_trajectory && config_.sites.source != SiteSource::structure)
+            reader_.complain("md.write_trajectory", "expected true with this sites.source, got false (sites "
+                                                    "are found from a trajectory file). Set it to true, or "
+                                                    "source = \"structure\"");
         if (m.length < m.interval)
             reader_.complain("md.length_ps",
                              fmt::format("expected at least interval_ps = {}, got {}", m.interval, m.length));

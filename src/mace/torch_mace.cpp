@@ -224,7 +224,7 @@ Model load_model(const std::string& path, const TorchMaceOptions& options) {
     return model;
 }
 
-class ScriptedMace final : public TorchMace {
+class ScriptedMace final : public ForceField {
 public:
     explicit ScriptedMace(Model model) : model_(std::move(model)) {}
 
@@ -235,8 +235,8 @@ public:
 
     void evaluate(const Cell& cell, std::span<const int> numbers, std::span<const Vec3> positions,
                   Forces& result, bool with_virial) override {
-        start_graph(numbers, 1);
-        add_replica(0, cell, numbers, positions);
+        start_graph(1);
+        add_replica(0, {cell, numbers, positions});
         const Answer answer = ask(cell, with_virial);
         give(answer, 0, positions.size(), result);
         result.virial.setConstant(0);
@@ -247,21 +247,21 @@ public:
                                                  answer.virial[static_cast<std::size_t>(3 * j + i)]);
     }
 
-    void evaluate_batch(std::span<const Cell> cells, std::span<const int> numbers,
-                        std::span<const std::vector<Vec3>> positions, std::vector<Forces>& results) override {
-        if (cells.size() != positions.size())
-            throw DataError(
-                fmt::format("{} cells for {} replicas. Give one for each", cells.size(), positions.size()));
-        results.resize(cells.size());
-        if (cells.empty()) return;
-        start_graph(numbers, cells.size());
-        for (std::size_t r = 0; r < cells.size(); ++r) add_replica(r, cells[r], numbers, positions[r]);
-        const Answer answer = ask(cells[0], false); // the cell counts for the virial only
-        for (std::size_t r = 0; r < cells.size(); ++r) {
-            give(answer, r * numbers.size(), numbers.size(), results[r]);
+    void evaluate_batch(std::span<const AtomsView> replicas, std::vector<Forces>& results) override {
+        results.resize(replicas.size());
+        if (replicas.empty()) return;
+        start_graph(replicas.size());
+        for (std::size_t r = 0; r < replicas.size(); ++r) add_replica(r, replicas[r]);
+        const Answer answer = ask(replicas[0].cell, false); // the cell counts for the virial only
+        std::size_t first = 0;
+        for (std::size_t r = 0; r < replicas.size(); ++r) {
+            const std::size_t n = replicas[r].positions.size();
+            give(answer, first, n, results[r]);
             results[r].virial.setConstant(0);
+            first += n;
         }
     }
+    bool batches_at_once() const override { return true; }
 
 private:
     struct Answer {
@@ -269,13 +269,8 @@ private:
         std::array<double, 9> virial{};
     };
 
-    void start_graph(std::span<const int> numbers, std::size_t n_replicas) {
-        one_hot_.assign(numbers.size() * n_replicas * static_cast<std::size_t>(model_.n_columns), 0.0);
-        for (std::size_t i = 0; i < numbers.size(); ++i) {
-            const auto column = static_cast<std::size_t>(column_of(i, numbers[i]));
-            for (std::size_t r = 0; r < n_replicas; ++r)
-                one_hot_[(r * numbers.size() + i) * static_cast<std::size_t>(model_.n_columns) + column] = 1;
-        }
+    void start_graph(std::size_t n_replicas) {
+        one_hot_.clear();
         positions_.clear();
         senders_.clear();
         receivers_.clear();
@@ -298,15 +293,20 @@ private:
                                     known));
     }
 
-    /// Nodes and edges, in the order of the neighbour list, of one replica.
-    void add_replica(std::size_t r, const Cell& cell, std::span<const int> numbers,
-                     std::span<const Vec3> positions) {
+    /// Nodes and edges, in the order of the neighbour list, of one replica behind those before.
+    void add_replica(std::size_t r, const AtomsView& atoms) {
+        const auto& [cell, numbers, positions] = atoms;
         if (numbers.size() != positions.size())
             throw DataError(fmt::format("{} atomic numbers for {} positions. Give one for each",
                                         numbers.size(), positions.size()));
+        const auto first = static_cast<std::int64_t>(positions_.size() / 3);
+        const auto n_columns = static_cast<std::size_t>(model_.n_columns);
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            one_hot_.resize(one_hot_.size() + n_columns, 0.0);
+            *(one_hot_.end() - model_.n_columns + column_of(i, numbers[i])) = 1;
+        }
         NeighbourList& list = lists_[r];
         list.update(cell, positions);
-        const auto first = static_cast<std::int64_t>(r * positions.size());
         images_.resize(positions.size());
         for (std::size_t i = 0; i < positions.size(); ++i) {
             // In the cell: single precision has few digits left for an atom that has gone far.
@@ -410,7 +410,7 @@ private:
 
 bool torch_available() { return true; }
 
-std::unique_ptr<TorchMace> load_torch_mace(const std::string& path, const TorchMaceOptions& options) {
+std::unique_ptr<ForceField> load_torch_mace(const std::string& path, const TorchMaceOptions& options) {
     return std::make_unique<ScriptedMace>(load_model(path, options));
 }
 

@@ -6,7 +6,7 @@ namespace mesolith {
 
 bool torch_available() { return false; }
 
-std::unique_ptr<TorchMace> load_torch_mace(const std::string& path, const TorchMaceOptions&) {
+std::unique_ptr<ForceField> load_torch_mace(const std::string& path, const TorchMaceOptions&) {
     throw InputError(path +
                      ": a TorchScript model needs libtorch (this program was built without it). Install "
                      "libtorch-dev, or pip's torch and configure with "

@@ -1,5 +1,6 @@
 #include "mesolith/md/dynamics.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -101,18 +102,26 @@ void draw_velocities(MdState& state, double kelvin, std::uint64_t seed, std::uin
     for (Vec3& v : state.velocities) v *= scale;
 }
 
-Dynamics::Dynamics(std::unique_ptr<ForceField> field, MdState state, const MdOptions& options)
-    : field_(std::move(field)), state_(std::move(state)), options_(options) {
+Dynamics::Dynamics(MdState state, const MdOptions& options) : state_(std::move(state)), options_(options) {
     check(state_, options_);
     if (options_.ensemble == MdEnsemble::nose_hoover && state_.chain_position.empty()) {
         state_.chain_position.assign(chain_length, 0.0);
         state_.chain_velocity.assign(chain_length, 0.0);
     }
+}
+
+Dynamics::Dynamics(std::unique_ptr<ForceField> field, MdState state, const MdOptions& options)
+    : Dynamics(std::move(state), options) {
+    field_ = std::move(field);
     evaluate();
 }
 
 void Dynamics::evaluate() {
     field_->evaluate(state_.cell, state_.numbers, state_.positions, forces_);
+    check_forces();
+}
+
+void Dynamics::check_forces() const {
     const double limit2 = options_.largest_force * options_.largest_force;
     for (std::size_t i = 0; i < state_.size(); ++i)
         if (!(forces_.forces[i].squaredNorm() <= limit2)) fail_at(i);
@@ -217,23 +226,98 @@ void Dynamics::check_temperature() const {
                                     state_.step, now, options_.temperature));
 }
 
-void Dynamics::run(std::int64_t n_steps) {
+void Dynamics::begin_step() {
     const double dt = options_.timestep;
+    if (options_.ensemble == MdEnsemble::nose_hoover) chain_half_step();
+    kick(0.5 * dt);
+    if (options_.ensemble == MdEnsemble::langevin) {
+        drift(0.5 * dt);
+        langevin_noise();
+        drift(0.5 * dt);
+    } else {
+        drift(dt);
+    }
+    ++state_.step;
+}
+
+void Dynamics::end_step() {
+    kick(0.5 * options_.timestep);
+    if (options_.ensemble == MdEnsemble::nose_hoover) chain_half_step();
+    check_temperature();
+}
+
+void Dynamics::run(std::int64_t n_steps) {
     for (std::int64_t k = 0; k < n_steps; ++k) {
-        if (options_.ensemble == MdEnsemble::nose_hoover) chain_half_step();
-        kick(0.5 * dt);
-        if (options_.ensemble == MdEnsemble::langevin) {
-            drift(0.5 * dt);
-            langevin_noise();
-            drift(0.5 * dt);
-        } else {
-            drift(dt);
-        }
-        ++state_.step;
+        begin_step();
         evaluate();
-        kick(0.5 * dt);
-        if (options_.ensemble == MdEnsemble::nose_hoover) chain_half_step();
-        check_temperature();
+        end_step();
+    }
+}
+
+DynamicsGroup::DynamicsGroup(std::unique_ptr<ForceField> field, std::vector<MdState> states,
+                             std::span<const MdOptions> options, std::vector<std::string> failures)
+    : field_(std::move(field)), failures_(std::move(failures)) {
+    if (failures_.empty()) failures_.resize(states.size());
+    if (options.size() != states.size() || failures_.size() != states.size())
+        throw DataError(fmt::format("{} states, {} options and {} failures do not make a group of replicas. "
+                                    "Give one for each",
+                                    states.size(), options.size(), failures_.size()));
+    for (std::size_t k = 0; k < states.size(); ++k)
+        replicas_.push_back(Dynamics(std::move(states[k]), options[k]));
+    evaluate();
+}
+
+std::size_t DynamicsGroup::n_alive() const {
+    return static_cast<std::size_t>(std::count(failures_.begin(), failures_.end(), ""));
+}
+
+/// f(k) for all that go on; what f throws is the failure of k.
+template <class F>
+void DynamicsGroup::for_alive(F&& f) {
+    for (std::size_t k = 0; k < replicas_.size(); ++k) {
+        if (!alive(k)) continue;
+        try {
+            f(k);
+        } catch (const DataError& error) {
+            failures_[k] = error.what();
+        }
+    }
+}
+
+void DynamicsGroup::evaluate() {
+    views_.clear();
+    for_alive([&](std::size_t k) {
+        const MdState& s = replicas_[k].state_;
+        views_.push_back({s.cell, s.numbers, s.positions});
+    });
+    bool whole = true;
+    try {
+        field_->evaluate_batch(views_, results_);
+    } catch (const DataError&) {
+        whole = false; // one of them: whose it is shows when each is alone
+    }
+    std::size_t at = 0;
+    for_alive([&](std::size_t k) {
+        Dynamics& replica = replicas_[k];
+        const AtomsView& view = views_[at];
+        Forces& result = results_[at++];
+        if (!whole) {
+            try {
+                field_->evaluate(view.cell, view.numbers, view.positions, result);
+            } catch (const DataError& error) {
+                throw DataError(fmt::format("step {}: {}", replica.state_.step, error.what()));
+            }
+        }
+        std::swap(replica.forces_, result);
+        replica.check_forces();
+    });
+}
+
+void DynamicsGroup::run(std::int64_t n_steps) {
+    for (std::int64_t step = 0; step < n_steps && n_alive() > 0; ++step) {
+        for_alive([&](std::size_t k) { replicas_[k].begin_step(); });
+        evaluate();
+        for_alive([&](std::size_t k) { replicas_[k].end_step(); });
     }
 }
 

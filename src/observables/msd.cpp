@@ -90,6 +90,17 @@ void MsdAccumulator::halve_bins() {
     sums_.bin_frames *= 2;
 }
 
+void MsdAccumulator::restore(MsdSums sums, std::vector<double> last_frames) {
+    if (sums.lag_frames != sums_.lag_frames || last_frames.size() != ring_.size() || sums.n_frames < 0 ||
+        sums.bin_frames < 1 || sums.sum.size() != 3 * sums.count.size() ||
+        sums.count.size() % sums_.n_lags() != 0)
+        throw DataError("the state of an MSD does not belong to these lags and ions. Start anew");
+    const double interval = sums_.frame_interval;
+    sums_ = std::move(sums);
+    sums_.frame_interval = interval;
+    ring_ = std::move(last_frames);
+}
+
 MsdSums MsdAccumulator::finish() {
     ring_.clear();
     return std::move(sums_);

@@ -114,27 +114,16 @@ Structure placed_crystal(const StoredSites& stored, const std::string& site_spec
     return crystal;
 }
 
-/// A replica keeps the numbering of the first trajectory: only then do counts add up.
-void expect_same_sites(const SiteSet& first, const SiteSet& replica, const std::string& path) {
-    bool same = first.size() == replica.size();
-    for (std::size_t s = 0; same && s < first.size(); ++s) {
-        Vec3 difference = first.fractional[s] - replica.fractional[s];
-        difference -= difference.array().round().matrix();
-        same = first.cell.to_cartesian(difference).norm() < 0.05;
-    }
-    if (!same)
-        throw InputError(
-            fmt::format("{}: the crystal stands in another orientation in the box than in the first "
-                        "trajectory (replicas must share the axes). Turn its cell, or run it on its own",
-                        path));
-}
-
 } // namespace
 
 OpenTrajectory::OpenTrajectory(const Config& config, const TrajectorySection& section)
     : path(config.resolve(section.file)), source(open_file(config, section, path)),
       frame_interval(interval_of(*source, path)), options(range_of(config, section, frame_interval)),
       frames(*source, options) {}
+
+OpenTrajectory::OpenTrajectory(const Config& config, std::unique_ptr<FrameSource> given)
+    : path(given->header().path), source(std::move(given)), frame_interval(interval_of(*source, path)),
+      options(range_of(config, TrajectorySection{}, frame_interval)), frames(*source, options) {}
 
 void OpenTrajectory::gather(const Frame& frame, std::vector<Vec3>& ions) const {
     ions.clear();
@@ -176,6 +165,11 @@ SitePlacement SiteDefinition::register_on_crystal(const OpenTrajectory& trajecto
                                                   std::vector<std::string>& warnings) {
     SitePlacement placement = placement_of(trajectory);
     for (const std::string& text : placement.warnings) warn(warnings, trajectory.path + ": " + text);
+    keep(trajectory, placement);
+    return placement;
+}
+
+void SiteDefinition::keep(const OpenTrajectory& trajectory, const SitePlacement& placement) {
     if (stored.sites.size() == 0) {
         stored.sites = placement.sites;
         stored.framework_species = trajectory.framework_species();
@@ -186,7 +180,6 @@ SitePlacement SiteDefinition::register_on_crystal(const OpenTrajectory& trajecto
         expect_same_sites(stored.sites, placement.sites, trajectory.path);
         stored.framework_rms = std::max(stored.framework_rms, placement.framework_rms);
     }
-    return placement;
 }
 
 SitePlacement SiteDefinition::placement_of(const OpenTrajectory& trajectory) const {
@@ -198,6 +191,50 @@ SitePlacement SiteDefinition::placement_of(const OpenTrajectory& trajectory) con
     as_it_is.repetition = IVec3::Ones();
     as_it_is.folding = Folding::none;
     return place_on(placed_crystal(stored, config_.ions.mobile.front()), trajectory, config_, as_it_is);
+}
+
+void expect_same_sites(const SiteSet& first, const SiteSet& replica, const std::string& path) {
+    bool same = first.size() == replica.size();
+    for (std::size_t s = 0; same && s < first.size(); ++s) {
+        Vec3 difference = first.fractional[s] - replica.fractional[s];
+        difference -= difference.array().round().matrix();
+        same = first.cell.to_cartesian(difference).norm() < 0.05;
+    }
+    if (!same)
+        throw InputError(
+            fmt::format("{}: the crystal stands in another orientation in the box than in the first "
+                        "trajectory (replicas must share the axes). Turn its cell, or run it on its own",
+                        path));
+}
+
+IonMapping::IonMapping(const Config& config, const OpenTrajectory& trajectory, const SiteSet& sites,
+                       const AssignmentOptions& assignment)
+    : mapper(make_mapper(sites, assignment, trajectory.frames.mobile_atoms().size(),
+                         trajectory.used_interval())),
+      msd(raw_msd_lags(config, trajectory.used_interval()), trajectory.frames.mobile_atoms().size(),
+          trajectory.used_interval()),
+      collective(trajectory.frames.mobile_atoms().size(), trajectory.used_interval()) {}
+
+void IonMapping::add(const OpenTrajectory& trajectory, const Frame& frame) {
+    trajectory.gather(frame, ions_);
+    mapper.add_frame(ions_);
+    msd.add_frame(ions_);
+    collective.add_frame(ions_, trajectory.framework_mean(frame));
+}
+
+StoredTrajectory IonMapping::finish(const OpenTrajectory& trajectory, const Vec3& offset) {
+    StoredTrajectory result;
+    result.diagnostics = mapper.diagnostics();
+    result.trajectory = mapper.finish();
+    result.msd = msd.finish();
+    result.collective = collective.finish();
+    result.continuity = trajectory.frames.report();
+    result.source = trajectory.path;
+    result.format = trajectory.source->header().format;
+    result.first_frame = trajectory.options.first_frame;
+    result.stride = trajectory.options.stride;
+    result.offset = offset;
+    return result;
 }
 
 SiteMapper make_mapper(const SiteSet& sites, const AssignmentOptions& assignment, std::size_t n_ions,

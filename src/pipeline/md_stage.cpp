@@ -6,6 +6,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <span>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -23,6 +24,7 @@
 
 #include "checkpointing.hpp"
 #include "columns.hpp"
+#include "site_stream.hpp"
 #include "stage.hpp"
 
 namespace mesolith {
@@ -49,10 +51,57 @@ struct TimeSeries {
 struct Replica {
     std::uint64_t number = 0;
     Structure crystal; // without the ions taken away
-    std::string path;  // of its trajectory
-    std::optional<Checkpoint> checkpoint;
+    std::string path;  // of its trajectory, or of the events made of it
     TimeSeries series;
-    std::string failure, stopped; // "" when it ended well
+    std::string failure; // "" when it ended well
+};
+
+/// Replicas whose forces are evaluated at once; one on its own mostly.
+struct ReplicaGroup {
+    std::span<Replica> replicas;
+    std::optional<Checkpoint> checkpoint;
+    std::string stopped; // "" when they came to their ends
+};
+
+/// Where the frames of a replica go: a trajectory file, or sites and events.
+class FrameSink {
+public:
+    FrameSink(const Config& config, const Replica& replica, const std::optional<Checkpoint>& checkpoint,
+              const std::string& prefix) {
+        if (config.streams()) {
+            stream_.emplace(config, replica.path, replica.crystal.species, replica.crystal.cell,
+                            config.md->interval);
+            if (checkpoint) stream_->restore(*checkpoint, prefix + "stream/");
+        } else {
+            H5mdOptions file;
+            file.unwrapped = true;
+            writer_.emplace(
+                H5mdWriter::resume(replica.path, replica.crystal.species, replica.series.time.size(), file));
+        }
+    }
+    bool is_file() const { return writer_.has_value(); } ///< for one thread at a time
+    void add(const Frame& frame, std::int64_t step) {
+        if (writer_)
+            writer_->append(frame, step);
+        else
+            stream_->add(frame);
+    }
+    void save(CheckpointWriter& checkpoint, const std::string& prefix) {
+        if (writer_)
+            writer_->flush();
+        else
+            stream_->save(checkpoint, prefix + "stream/");
+    }
+    void finish() {
+        if (writer_)
+            writer_->close();
+        else
+            stream_->finish();
+    }
+
+private:
+    std::optional<H5mdWriter> writer_;
+    std::optional<SiteStream> stream_;
 };
 
 /// The crystal of one replica: copies, then ions taken away by lot.
@@ -109,30 +158,35 @@ std::vector<Vec3> vectors_from(const Checkpoint& checkpoint, const std::string& 
     return vectors;
 }
 
-void write_state(CheckpointWriter& writer, const MdState& state, const TimeSeries& series) {
-    writer.write("step", std::vector<std::int64_t>{state.step});
-    writer.write("positions", flat_vectors(state.positions));
-    writer.write("velocities", flat_vectors(state.velocities));
-    writer.write("chain_position", state.chain_position);
-    writer.write("chain_velocity", state.chain_velocity);
-    writer.write("bath_heat", std::vector<double>{state.bath_heat});
-    writer.write("series/time", series.time);
-    writer.write("series/temperature", series.temperature);
-    writer.write("series/potential_energy", series.potential_energy);
-    writer.write("series/conserved", series.conserved);
+void write_state(CheckpointWriter& writer, const std::string& prefix, const MdState& state,
+                 const Replica& replica) {
+    writer.write(prefix + "step", std::vector<std::int64_t>{state.step});
+    writer.write(prefix + "positions", flat_vectors(state.positions));
+    writer.write(prefix + "velocities", flat_vectors(state.velocities));
+    writer.write(prefix + "chain_position", state.chain_position);
+    writer.write(prefix + "chain_velocity", state.chain_velocity);
+    writer.write(prefix + "bath_heat", std::vector<double>{state.bath_heat});
+    writer.write(prefix + "series/time", replica.series.time);
+    writer.write(prefix + "series/temperature", replica.series.temperature);
+    writer.write(prefix + "series/potential_energy", replica.series.potential_energy);
+    writer.write(prefix + "series/conserved", replica.series.conserved);
+    if (!replica.failure.empty()) writer.set_attribute(prefix + "failure", replica.failure);
 }
 
-void read_state(const Checkpoint& checkpoint, MdState& state, TimeSeries& series) {
+void read_state(const Checkpoint& checkpoint, const std::string& prefix, MdState& state, Replica& replica) {
     const std::size_t n = state.size();
-    state.step = checkpoint.read<std::int64_t>("step").at(0);
-    state.positions = vectors_from(checkpoint, "positions", n);
-    state.velocities = vectors_from(checkpoint, "velocities", n);
-    state.chain_position = checkpoint.read<double>("chain_position");
-    state.chain_velocity = checkpoint.read<double>("chain_velocity");
-    state.bath_heat = checkpoint.read<double>("bath_heat").at(0);
-    series = {checkpoint.read<double>("series/time"), checkpoint.read<double>("series/temperature"),
-              checkpoint.read<double>("series/potential_energy"),
-              checkpoint.read<double>("series/conserved")};
+    state.step = checkpoint.read<std::int64_t>(prefix + "step").at(0);
+    state.positions = vectors_from(checkpoint, prefix + "positions", n);
+    state.velocities = vectors_from(checkpoint, prefix + "velocities", n);
+    state.chain_position = checkpoint.read<double>(prefix + "chain_position");
+    state.chain_velocity = checkpoint.read<double>(prefix + "chain_velocity");
+    state.bath_heat = checkpoint.read<double>(prefix + "bath_heat").at(0);
+    replica.series = {checkpoint.read<double>(prefix + "series/time"),
+                      checkpoint.read<double>(prefix + "series/temperature"),
+                      checkpoint.read<double>(prefix + "series/potential_energy"),
+                      checkpoint.read<double>(prefix + "series/conserved")};
+    if (checkpoint.attributes().contains(prefix + "failure"))
+        replica.failure = checkpoint.attribute(prefix + "failure");
 }
 
 /// The centre of mass at rest: where the ensemble that follows keeps it.
@@ -161,83 +215,120 @@ public:
     std::int64_t steps() const { return equilibration() + n_frames() * steps_of(md_.interval, md_); }
     std::int64_t steps_done() const { return done_; }
 
-    Checkpointing checkpointing(const Replica& replica) const {
-        return Checkpointing(replica.path + ".checkpoint", fingerprint_, md_.checkpoint_minutes, control_);
+    Checkpointing checkpointing(const ReplicaGroup& group) const {
+        return Checkpointing(group.replicas.front().path + ".checkpoint", fingerprint_,
+                             md_.checkpoint_minutes, control_);
     }
 
-    void run(Replica& replica) {
+    void run(ReplicaGroup& group) {
         try {
-            follow(replica);
+            follow(group);
         } catch (const Stopped& reason) {
-            replica.stopped = reason.what();
-        } catch (const DataError& error) {
-            replica.failure = error.what();
+            group.stopped = reason.what();
         }
     }
 
     void finish() { progress_.finish(); }
 
 private:
-    void follow(Replica& replica) {
-        Checkpointing saved = checkpointing(replica);
-        MdState state = at_rest(replica.crystal);
-        MdOptions options = options_;
-        options.replica = replica.number;
-        if (replica.checkpoint)
-            read_state(*replica.checkpoint, state, replica.series);
-        else
-            draw_velocities(state, options.temperature, options.seed, replica.number);
-        auto n_written = static_cast<std::int64_t>(replica.series.time.size());
-        H5mdOptions file;
-        file.unwrapped = true;
-        std::unique_lock lock(files_);
-        H5mdWriter writer = H5mdWriter::resume(replica.path, replica.crystal.species,
-                                               static_cast<std::uint64_t>(n_written), file);
-        lock.unlock();
-        const auto safe_point = [&](const Dynamics& dynamics) {
+    static std::string prefix(const Replica& replica) { return fmt::format("{}/", replica.number); }
+
+    /// The group from its states on; which ensemble, time tells.
+    DynamicsGroup start(const ReplicaGroup& group, std::vector<MdState> states, MdEnsemble ensemble) const {
+        std::vector<MdOptions> options(states.size(), options_);
+        std::vector<std::string> failures;
+        for (std::size_t k = 0; k < options.size(); ++k) {
+            options[k].ensemble = ensemble;
+            options[k].replica = group.replicas[k].number;
+            failures.push_back(group.replicas[k].failure);
+        }
+        return DynamicsGroup(field_.clone(), std::move(states), options, std::move(failures));
+    }
+
+    void follow(ReplicaGroup& group) {
+        Checkpointing saved = checkpointing(group);
+        std::vector<MdState> states;
+        for (Replica& replica : group.replicas) {
+            states.push_back(at_rest(replica.crystal));
+            if (group.checkpoint)
+                read_state(*group.checkpoint, prefix(replica), states.back(), replica);
+            else
+                draw_velocities(states.back(), options_.temperature, options_.seed, replica.number);
+        }
+        std::vector<FrameSink> sinks;
+        {
+            const std::lock_guard one(files_);
+            for (const Replica& replica : group.replicas)
+                sinks.emplace_back(config_, replica, group.checkpoint, prefix(replica));
+        }
+        std::int64_t step = 0, n_written = 0; // of those that go on
+        for (std::size_t k = 0; k < states.size(); ++k) {
+            if (!group.replicas[k].failure.empty()) continue;
+            step = states[k].step;
+            n_written = static_cast<std::int64_t>(group.replicas[k].series.time.size());
+        }
+        const auto safe_point = [&](const DynamicsGroup& dynamics) {
             saved.at_safe_point([&](CheckpointWriter& checkpoint) {
                 const std::lock_guard one(files_);
-                writer.flush();
-                write_state(checkpoint, dynamics.state(), replica.series);
+                for (std::size_t k = 0; k < sinks.size(); ++k) {
+                    const Replica& replica = group.replicas[k];
+                    sinks[k].save(checkpoint, prefix(replica));
+                    write_state(checkpoint, prefix(replica), dynamics[k].state(), replica);
+                }
             });
         };
 
-        if (state.step < equilibration()) {
-            options.ensemble = MdEnsemble::langevin;
-            Dynamics dynamics(field_.clone(), std::move(state), options);
-            while (dynamics.state().step < equilibration()) {
-                if (dynamics.state().step > 0) safe_point(dynamics);
-                advance(dynamics, std::min<std::int64_t>(200, equilibration() - dynamics.state().step));
+        if (step < equilibration()) {
+            DynamicsGroup dynamics = start(group, std::move(states), MdEnsemble::langevin);
+            while (step < equilibration() && dynamics.n_alive() > 0) {
+                if (step > 0) safe_point(dynamics);
+                const std::int64_t n = std::min<std::int64_t>(200, equilibration() - step);
+                advance(group, dynamics, n);
+                step += n;
             }
-            state = dynamics.state();
-            state.bath_heat = 0;
-            if (md_.ensemble != Ensemble::langevin) remove_drift(state);
+            states.clear();
+            for (std::size_t k = 0; k < dynamics.size(); ++k) {
+                states.push_back(dynamics[k].state());
+                states[k].bath_heat = 0;
+                if (md_.ensemble != Ensemble::langevin) remove_drift(states[k]);
+            }
         }
-        options.ensemble = md_.ensemble == Ensemble::nve        ? MdEnsemble::nve
-                           : md_.ensemble == Ensemble::langevin ? MdEnsemble::langevin
-                                                                : MdEnsemble::nose_hoover;
-        Dynamics dynamics(field_.clone(), std::move(state), options);
+        DynamicsGroup dynamics = start(group, std::move(states),
+                                       md_.ensemble == Ensemble::nve        ? MdEnsemble::nve
+                                       : md_.ensemble == Ensemble::langevin ? MdEnsemble::langevin
+                                                                            : MdEnsemble::nose_hoover);
+        note_failures(group, dynamics);
         Frame frame;
-        frame.cell = replica.crystal.cell;
-        for (; n_written < n_frames(); ++n_written) {
+        frame.cell = group.replicas.front().crystal.cell;
+        for (; n_written < n_frames() && dynamics.n_alive() > 0; ++n_written) {
             if (n_written > 0) safe_point(dynamics);
-            advance(dynamics, steps_of(md_.interval, md_));
+            advance(group, dynamics, steps_of(md_.interval, md_));
             frame.index = n_written;
             frame.time = static_cast<double>(n_written + 1) * md_.interval;
-            frame.positions = dynamics.state().positions;
-            replica.series.add(frame.time, dynamics);
-            const std::lock_guard one(files_);
-            writer.append(frame, dynamics.state().step);
+            for (std::size_t k = 0; k < sinks.size(); ++k) {
+                if (!dynamics.alive(k)) continue;
+                frame.positions = dynamics[k].state().positions;
+                group.replicas[k].series.add(frame.time, dynamics[k]);
+                std::unique_lock one(files_, std::defer_lock);
+                if (sinks[k].is_file()) one.lock();
+                sinks[k].add(frame, dynamics[k].state().step);
+            }
         }
-        lock.lock();
-        writer.close();
-        lock.unlock();
+        const std::lock_guard one(files_);
+        for (std::size_t k = 0; k < sinks.size(); ++k)
+            if (dynamics.alive(k)) sinks[k].finish();
         saved.remove();
     }
 
-    void advance(Dynamics& dynamics, std::int64_t n) {
+    static void note_failures(ReplicaGroup& group, const DynamicsGroup& dynamics) {
+        for (std::size_t k = 0; k < dynamics.size(); ++k) group.replicas[k].failure = dynamics.failures()[k];
+    }
+
+    void advance(ReplicaGroup& group, DynamicsGroup& dynamics, std::int64_t n) {
+        const auto alive = static_cast<std::int64_t>(dynamics.n_alive());
         dynamics.run(n);
-        done_ += n;
+        note_failures(group, dynamics);
+        done_ += n * alive;
         if (const std::unique_lock one(terminal_, std::try_to_lock); one)
             progress_.update(static_cast<double>(done_) / static_cast<double>(steps() * md_.n_replicas));
     }
@@ -315,6 +406,26 @@ void check_elements(const ForceField& field, const Structure& crystal, const std
         }
 }
 
+/// How many replicas are evaluated at once.
+/// @throws InputError when more than one is asked of an evaluator that takes them one by one
+std::size_t replicas_per_graph(const MdSection& md, const ForceField& field) {
+    const auto all = static_cast<std::size_t>(md.n_replicas);
+    if (!field.batches_at_once() && md.replicas_per_graph > 1)
+        throw InputError(fmt::format("md.replicas_per_graph: expected 0 or 1, got {} ({} takes one replica "
+                                     "after the other). Leave it away: replicas run on threads",
+                                     md.replicas_per_graph, field.description()));
+    if (md.replicas_per_graph > 0) return std::min(all, static_cast<std::size_t>(md.replicas_per_graph));
+    return md.device == "cpu" ? 1 : all;
+}
+
+/// Before anything runs: the crystal that is simulated has the sites.
+void expect_sites_fit(const Config& config, const Replica& replica) {
+    Frame frame;
+    frame.cell = replica.crystal.cell;
+    frame.positions = at_rest(replica.crystal).positions;
+    SiteStream(config, replica.path, replica.crystal.species, frame.cell, config.md->interval).add(frame);
+}
+
 } // namespace
 
 StageOutcome run_md(const Config& config, const RunControl& control) {
@@ -323,18 +434,25 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
     prepare_output_folder((fs::path(files.folder) / "md").string());
     const auto existing = existing_result(files.md);
     const std::vector<InputFile> known = existing ? existing->inputs : std::vector<InputFile>{};
-    const int torch_threads = std::max(1, threads() / static_cast<int>(md.n_replicas));
+    // Replicas share the threads, unless they are evaluated at once.
+    const std::int64_t at_a_time =
+        std::max<std::int64_t>(md.n_replicas / std::max<std::int64_t>(md.replicas_per_graph, 1), 1);
+    const int torch_threads =
+        std::max(1, threads() / static_cast<int>(std::min<std::int64_t>(at_a_time, threads())));
     const ForceModelOptions options{md.evaluator, md.precision, md.device, torch_threads};
     const std::string model_file = force_model_file(config.resolve(md.model), options);
-    Provenance provenance = new_provenance(
-        config, "md",
-        {describe_input(model_file, known), describe_input(config.resolve(md.structure), known)}, "");
+    std::vector<InputFile> inputs{describe_input(model_file, known),
+                                  describe_input(config.resolve(md.structure), known)};
+    if (config.streams()) inputs.push_back(describe_input(config.resolve(config.sites.structure), known));
+    Provenance provenance = new_provenance(config, "md", std::move(inputs), "");
     if (is_up_to_date(existing, provenance, files.md)) return StageOutcome::up_to_date;
 
     const Structure cell = read_structure(config.resolve(md.structure));
     const ForceModel model = open_force_model(config.resolve(md.model), options);
     check_elements(*model.field, cell, model_file);
-    spdlog::info("md: {}", model.statement);
+    const std::size_t group_size = replicas_per_graph(md, *model.field);
+    spdlog::info("md: {}{}", model.statement,
+                 group_size > 1 ? fmt::format("; {} replicas at once", group_size) : "");
 
     MdRun run(config, *model.field, provenance.fingerprint, control);
     std::vector<Replica> replicas(static_cast<std::size_t>(md.n_replicas));
@@ -342,9 +460,15 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
         Replica& replica = replicas[k];
         replica.number = k;
         replica.crystal = starting_crystal(config, cell, k);
-        replica.path = config.md_trajectory(static_cast<std::int64_t>(k));
-        if (auto checkpoint = run.checkpointing(replica).load())
-            replica.checkpoint.emplace(std::move(*checkpoint));
+        const auto number = static_cast<std::int64_t>(k);
+        replica.path = config.streams() ? config.md_events(number) : config.md_trajectory(number);
+    }
+    if (config.streams()) expect_sites_fit(config, replicas.front());
+    std::vector<ReplicaGroup> groups;
+    for (std::size_t k = 0; k < replicas.size(); k += group_size) {
+        groups.push_back({std::span(replicas).subspan(k, std::min(group_size, replicas.size() - k)), {}, {}});
+        if (auto checkpoint = run.checkpointing(groups.back()).load())
+            groups.back().checkpoint.emplace(std::move(*checkpoint));
     }
     spdlog::info(
         "md: {} replica{} of {} atoms at {:g} K, {:g} ps after {:g} ps of equilibration, {:g} fs a step",
@@ -356,12 +480,12 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
     if (!comparison.empty()) spdlog::info("md: {}", comparison);
 
     const auto start = std::chrono::steady_clock::now();
-    for_each_index(replicas.size(), [&](std::size_t k) { run.run(replicas[k]); });
+    for_each_index(groups.size(), [&](std::size_t k) { run.run(groups[k]); });
     run.finish();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-    for (const Replica& replica : replicas)
-        if (!replica.stopped.empty()) throw Stopped(replica.stopped);
+    for (const ReplicaGroup& group : groups)
+        if (!group.stopped.empty()) throw Stopped(group.stopped);
     std::size_t failed = 0;
     for (const Replica& replica : replicas) {
         if (!replica.failure.empty()) {

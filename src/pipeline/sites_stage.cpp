@@ -9,6 +9,7 @@
 #include "mesolith/pipeline/stages.hpp"
 
 #include "mapping.hpp"
+#include "site_stream.hpp"
 #include "stage.hpp"
 
 namespace mesolith {
@@ -16,35 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// One pass: each frame is assigned to sites and enters the MSD of single ions and of all together.
 StoredTrajectory map_ions(OpenTrajectory& trajectory, const SiteSet& sites,
                           const AssignmentOptions& assignment, const Vec3& offset, const Config& config) {
-    const double interval = trajectory.used_interval();
-    const std::size_t n_ions = trajectory.frames.mobile_atoms().size();
-    SiteMapper mapper = make_mapper(sites, assignment, n_ions, interval);
-    MsdAccumulator msd(raw_msd_lags(config, interval), n_ions, interval);
+    IonMapping mapping(config, trajectory, sites, assignment);
     trajectory.frames.set_offset(offset);
-    CollectiveAccumulator collective(n_ions, interval);
-    std::vector<Vec3> ions;
     for_each_frame(trajectory, "mapping " + fs::path(trajectory.path).filename().string(),
-                   [&](const Frame& frame) {
-                       trajectory.gather(frame, ions);
-                       mapper.add_frame(ions);
-                       msd.add_frame(ions);
-                       collective.add_frame(ions, trajectory.framework_mean(frame));
-                   });
-    StoredTrajectory result;
-    result.diagnostics = mapper.diagnostics();
-    result.trajectory = mapper.finish();
-    result.msd = msd.finish();
-    result.collective = collective.finish();
-    result.continuity = trajectory.frames.report();
-    result.source = trajectory.path;
-    result.format = trajectory.source->header().format;
-    result.first_frame = trajectory.options.first_frame;
-    result.stride = trajectory.options.stride;
-    result.offset = offset;
-    return result;
+                   [&](const Frame& frame) { mapping.add(trajectory, frame); });
+    return mapping.finish(trajectory, offset);
 }
 
 /// MSD lags that no trajectory is long enough for are dropped, the same for all.
@@ -115,7 +94,7 @@ void judge_mapping(const StoredTrajectory& t, const SiteSet& sites, const Config
 
 std::vector<InputFile> input_files(const Config& config, const std::vector<TrajectorySection>& trajectories,
                                    const std::optional<Provenance>& existing) {
-    std::vector<std::string> paths;
+    std::vector<std::string> paths = config.streamed_replicas();
     for (const TrajectorySection& t : trajectories) {
         paths.push_back(config.resolve(t.file));
         if (!t.cell_file.empty()) paths.push_back(config.resolve(t.cell_file));
@@ -124,6 +103,60 @@ std::vector<InputFile> input_files(const Config& config, const std::vector<Traje
     std::vector<InputFile> known = existing ? existing->inputs : std::vector<InputFile>{}, inputs;
     for (const std::string& path : paths) inputs.push_back(describe_input(path, known));
     return inputs;
+}
+
+/// Trajectory files, one after the other.
+void map_files(const Config& config, const std::vector<TrajectorySection>& sections, StoredSites& stored,
+               std::shared_ptr<const DensitySites>& density, std::vector<StoredTrajectory>& mapped,
+               std::vector<std::string>& warnings) {
+    if (sections.empty())
+        throw InputError(
+            fmt::format("{}: holds no trajectory of molecular dynamics. Run `mesolith md` first, or "
+                        "`mesolith run`",
+                        RunFiles(config.run.output).folder));
+    SiteDefinition definition(config, sections);
+    for (const TrajectorySection& section : sections) {
+        OpenTrajectory trajectory(config, section);
+        spdlog::info("sites: {}", trajectory.path);
+        if (!mapped.empty() &&
+            std::abs(trajectory.used_interval() / mapped.front().trajectory.frame_interval - 1) > 1e-6)
+            throw InputError(fmt::format(
+                "{}: a used frame every {:g} ps, but every {:g} ps in the first trajectory (their "
+                "counts cannot be added). Set stride to make them equal",
+                trajectory.path, trajectory.used_interval(), mapped.front().trajectory.frame_interval));
+        if (definition.density && mapped.empty()) spdlog::info("  {}", definition.density->statement);
+        const SitePlacement placement = definition.register_on_crystal(trajectory, warnings);
+        // Each run has its own cell (thermal expansion, another barostat): sites keep their fractional
+        // coordinates.
+        SiteSet sites = definition.stored.sites;
+        sites.cell = trajectory.frames.reference_cell();
+        mapped.push_back(map_ions(trajectory, sites, definition.stored.assignment, placement.offset, config));
+        for (const std::string& note : trajectory.source->notes())
+            warn(warnings, trajectory.path + ": " + note);
+    }
+    stored = definition.stored;
+    density = definition.density;
+}
+
+/// Replicas that molecular dynamics mapped while they ran.
+void collect_streamed(const Config& config, StoredSites& stored, std::vector<StoredTrajectory>& mapped,
+                      std::vector<std::string>& warnings) {
+    for (const std::string& path : config.streamed_replicas()) {
+        StreamedReplica replica = read_streamed_replica(path);
+        for (const std::string& text : replica.warnings) warn(warnings, text);
+        if (mapped.empty()) {
+            stored = std::move(replica.sites);
+        } else {
+            expect_same_sites(stored.sites, replica.sites.sites, path);
+            stored.framework_rms = std::max(stored.framework_rms, replica.sites.framework_rms);
+        }
+        mapped.push_back(std::move(replica.trajectory));
+    }
+    if (mapped.empty())
+        throw InputError(
+            fmt::format("{}: holds no replica that was mapped (md.write_trajectory is false). Run "
+                        "`mesolith md` first, or `mesolith run`",
+                        RunFiles(config.run.output).folder));
 }
 
 } // namespace
@@ -137,37 +170,23 @@ StageOutcome run_sites(const Config& config) {
     if (is_up_to_date(existing, provenance, files.sites)) return StageOutcome::up_to_date;
 
     for (const std::string& text : config.warnings) warn(provenance.warnings, text);
-    SiteDefinition definition(config, sections);
+    StoredSites stored;
+    std::shared_ptr<const DensitySites> density;
     std::vector<StoredTrajectory> mapped;
-    for (const TrajectorySection& section : sections) {
-        OpenTrajectory trajectory(config, section);
-        spdlog::info("sites: {}", trajectory.path);
-        if (!mapped.empty() &&
-            std::abs(trajectory.used_interval() / mapped.front().trajectory.frame_interval - 1) > 1e-6)
-            throw InputError(fmt::format(
-                "{}: a used frame every {:g} ps, but every {:g} ps in the first trajectory (their "
-                "counts cannot be added). Set stride to make them equal",
-                trajectory.path, trajectory.used_interval(), mapped.front().trajectory.frame_interval));
-        if (definition.density && mapped.empty()) spdlog::info("  {}", definition.density->statement);
-        const SitePlacement placement = definition.register_on_crystal(trajectory, provenance.warnings);
-        // Each run has its own cell (thermal expansion, another barostat): sites keep their fractional
-        // coordinates.
-        SiteSet sites = definition.stored.sites;
-        sites.cell = trajectory.frames.reference_cell();
-        mapped.push_back(map_ions(trajectory, sites, definition.stored.assignment, placement.offset, config));
-        for (const std::string& note : trajectory.source->notes())
-            warn(provenance.warnings, trajectory.path + ": " + note);
-        judge_mapping(mapped.back(), sites, config, provenance.warnings);
-    }
+    if (config.streams())
+        collect_streamed(config, stored, mapped, provenance.warnings);
+    else
+        map_files(config, sections, stored, density, mapped, provenance.warnings);
+    for (const StoredTrajectory& t : mapped) judge_mapping(t, stored.sites, config, provenance.warnings);
     drop_empty_lags(mapped);
 
     Hdf5File file = Hdf5File::create(files.sites);
     write(file, provenance);
     Hdf5Group sites = file.create_group("sites");
-    write(sites, definition.stored);
-    if (definition.density) {
-        Hdf5Group density = sites.create_group("density");
-        write(density, *definition.density);
+    write(sites, stored);
+    if (density) {
+        Hdf5Group group = sites.create_group("density");
+        write(group, *density);
     }
     for (std::size_t k = 0; k < mapped.size(); ++k) {
         Hdf5Group group = file.create_group(fmt::format("trajectories/{}", k));

@@ -472,4 +472,78 @@ SiteDiagnostics SiteMapper::diagnostics() const {
     return result;
 }
 
+SiteMapperState SiteMapper::state() const {
+    State& s = *state_;
+    s.flush();
+    SiteMapperState result;
+    result.n_frames = s.n_frames;
+    result.doubly_occupied = s.doubly_occupied;
+    const auto add = [](std::vector<std::int32_t>& to, std::int32_t site, const IVec3& cell) {
+        to.insert(to.end(), {site, cell[0], cell[1], cell[2]});
+    };
+    for (const Ion& ion : s.ions) {
+        add(result.ions, ion.site, ion.cell);
+        add(result.ions, ion.core.value, ion.core_cell);
+        add(result.ions, ion.basin.value, ion.basin_cell);
+    }
+    for (const std::vector<SiteEvent>& list : s.events) {
+        result.n_events.push_back(static_cast<std::int32_t>(list.size()));
+        for (const SiteEvent& event : list) {
+            result.events.push_back(event.frame);
+            add(result.events, event.site.value, event.cell);
+        }
+    }
+    for (const Tally& tally : s.tallies) {
+        result.tallies.insert(result.tallies.end(), {tally.nearest_changes, tally.core_hops, tally.misses,
+                                                     static_cast<std::int64_t>(tally.histogram.size())});
+        result.tallies.insert(result.tallies.end(), tally.histogram.begin(), tally.histogram.end());
+    }
+    return result;
+}
+
+void SiteMapper::restore(const SiteMapperState& from) {
+    State& s = *state_;
+    s.clear();
+    const auto require = [&](bool holds) {
+        if (!holds)
+            throw DataError("The state of the mapping does not belong to these sites and ions. Start anew");
+    };
+    const auto n_sites = static_cast<std::int32_t>(s.sites.size());
+    const auto vector_at = [](const std::int32_t* p) { return IVec3(p[0], p[1], p[2]); };
+    require(from.ions.size() == 12 * s.n_ions && from.n_events.size() == s.n_ions && from.n_frames >= 0);
+    s.n_frames = from.n_frames;
+    s.doubly_occupied = from.doubly_occupied;
+    std::size_t event = 0;
+    for (std::size_t i = 0; i < s.n_ions; ++i) {
+        const std::int32_t* p = from.ions.data() + 12 * i;
+        for (const std::int32_t site : {p[0], p[4], p[8]}) require(site >= -1 && site < n_sites);
+        Ion& ion = s.ions[i];
+        ion.core = SiteId(p[4]);
+        ion.core_cell = vector_at(p + 5);
+        ion.basin = SiteId(p[8]);
+        ion.basin_cell = vector_at(p + 9);
+        if (p[0] >= 0) move_to(s.table, ion, Vec3::Zero(), p[0], vector_at(p + 1));
+        require(from.n_events[i] >= 0 &&
+                5 * (event + static_cast<std::size_t>(from.n_events[i])) <= from.events.size());
+        for (std::int32_t k = 0; k < from.n_events[i]; ++k, ++event) {
+            const std::int32_t* e = from.events.data() + 5 * event;
+            require(e[1] >= -1 && e[1] < n_sites);
+            s.events[i].push_back({e[0], SiteId(e[1]), vector_at(e + 2)});
+        }
+    }
+    require(5 * event == from.events.size());
+    std::size_t at = 0;
+    for (Tally& tally : s.tallies) {
+        require(at + 4 <= from.tallies.size());
+        const std::int64_t* t = from.tallies.data() + at;
+        require(t[3] >= 0 && at + 4 + static_cast<std::size_t>(t[3]) <= from.tallies.size());
+        tally.nearest_changes = t[0];
+        tally.core_hops = t[1];
+        tally.misses = t[2];
+        tally.histogram.assign(t + 4, t + 4 + t[3]);
+        at += 4 + static_cast<std::size_t>(t[3]);
+    }
+    require(at == from.tallies.size());
+}
+
 } // namespace mesolith

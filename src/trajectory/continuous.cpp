@@ -128,6 +128,15 @@ bool ContinuousTrajectory::read(Frame& frame) {
     return true;
 }
 
+void ContinuousTrajectory::resume(const Frame& last, const ContinuityReport& report) {
+    if (header().wrapping != Wrapping::unwrapped && header().wrapping != Wrapping::image_flags)
+        throw DataError(
+            fmt::format("{}: wrapped positions do not tell where the atoms were. Start anew", header().path));
+    unwrap(last);
+    report_ = report;
+    first_pending_ = false;
+}
+
 bool ContinuousTrajectory::advance(Frame& frame) {
     const std::int64_t last_read = first_.index + report_.frames_read - 1;
     if (options_.last_frame >= 0 && last_read >= options_.last_frame) return false;

@@ -44,6 +44,29 @@ for ensemble in langevin nose_hoover; do
 done
 expect 0 'nothing has changed' md md.toml --set 'run.output="langevin"'
 
+# Straight to sites and events: the same as by way of the file.
+cat >equal.py <<'PY'
+import sys, h5py, numpy as np
+a, b = (h5py.File(f"{folder}/sites.h5") for folder in sys.argv[1:])
+names = []
+a.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+if sum(name.endswith("events/frame") for name in names) != 2:
+    sys.exit(f"not two replicas: {names}")
+for name in names:
+    if a[name][()].tobytes() != b[name][()].tobytes() and not np.array_equal(a[name][()], b[name][()]):
+        sys.exit(f"{name} differs")
+PY
+equal() { $python equal.py "$1" "$2" || fail "$1 and $2 differ"; }
+stream='md.write_trajectory=false'
+expect 0 'sites: wrote' sites md.toml --set 'run.output="langevin"'
+expect 0 'md: wrote' md md.toml --set 'run.output="stream"' --set $stream
+ls stream/md | grep -q h5md && fail "a trajectory was written"
+expect 0 'sites: wrote' sites md.toml --set 'run.output="stream"' --set $stream
+equal langevin stream
+expect 2 'md.write_trajectory: expected true with this sites.source' md md.toml --set $stream --set 'sites.source="density"'
+expect 2 'holds no replica that was mapped.*mesolith md' sites md.toml --set $stream --set 'run.output="none"'
+expect 2 'md.replicas_per_graph: expected 0 or 1, got 2' md md.toml --set md.replicas_per_graph=2 --set 'run.output="graph"'
+
 # Killed 20 times at random moments, whatever it was doing.
 RANDOM=3
 kills=0 tries=0
@@ -54,9 +77,13 @@ while [ $kills -lt 20 ] && [ $tries -lt 100 ]; do
   tries=$((tries + 1))
   "$program" md md.toml --restart --set 'run.output="killed"' >out.txt 2>err.txt &
   pid=$!
+  "$program" md md.toml --restart --set 'run.output="killed-stream"' --set $stream --set md.n_replicas=2 >/dev/null 2>&1 &
+  other=$!
   sleep "$(awk -v t="$begin" -v e="$end" -v r=$RANDOM 'BEGIN { printf "%.3f", (e - t) * (0.1 + 0.5 * r / 32768) }')"
   if kill -9 $pid 2>/dev/null; then kills=$((kills + 1)); fi
   wait $pid 2>/dev/null
+  kill -9 $other 2>/dev/null
+  wait $other 2>/dev/null
   if [ -e killed/md.h5 ]; then
     same langevin killed
     rm -r killed
@@ -65,7 +92,10 @@ done
 [ $kills -eq 20 ] || fail "only $kills kills"
 expect 0 'md: wrote' md md.toml --restart --set 'run.output="killed"'
 same langevin killed
-ls killed/md | grep -Eq 'checkpoint|part' && fail "unfinished files are left: $(ls killed/md)"
+expect 0 '(md: wrote|nothing has changed)' md md.toml --restart --set 'run.output="killed-stream"' --set $stream
+expect 0 'sites: wrote' sites md.toml --set 'run.output="killed-stream"' --set $stream
+equal langevin killed-stream
+ls killed/md killed-stream/md | grep -Eq 'checkpoint|part' && fail "unfinished files are left: $(ls killed/md)"
 expect 75 'stopped \(--max-hours\).*--restart goes on' md md.toml --max-hours 1e-6 --set 'run.output="limit"'
 
 # What does not go.
@@ -79,6 +109,7 @@ frames=$source_folder/inputs/models/li_si_mace16_reference.extxyz
 expect 0 'wrote native.extxyz: 5 frames' forces "$source_folder/inputs/models/li_si_mace16.h5" "$frames" --evaluator native --out native.extxyz
 if "$program" forces "$source_folder/inputs/models/li_si_mace16.h5" "$frames" --evaluator libtorch --out torch.extxyz >out.txt 2>err.txt; then
   grep -q 'forces differ by .* from those of the other evaluator' out.txt || fail "the evaluators were not compared"
+  expect 0 'MACE by torch.*2 replicas at once' md md.toml --set md.evaluator=\"libtorch\" --set md.length_ps=0.01 --set md.replicas_per_graph=2 --set 'run.output="graph"'
   expect 0 'MACE by torch.*as asked for' md md.toml --set md.evaluator=\"libtorch\" --set md.length_ps=0.01 --set 'run.output="torch"'
 else
   grep -q 'needs libtorch' err.txt || fail "$(cat err.txt)"

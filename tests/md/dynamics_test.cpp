@@ -218,6 +218,71 @@ TEST_CASE("molecular dynamics stops with atom, step and distance when a force ex
     CHECK_THROWS_WITH(md.run(10), contains_text("the temperature has run away"));
 }
 
+TEST_CASE("replicas in a group have the bits of replicas alone, and one that fails leaves the others",
+          "[dynamics]") {
+    const MdEnsemble ensemble = GENERATE(MdEnsemble::nve, MdEnsemble::langevin, MdEnsemble::nose_hoover);
+    std::vector<MdState> states;
+    std::vector<MdOptions> all;
+    for (std::uint64_t r = 0; r < 3; ++r) {
+        std::vector<Vec3> start{Vec3(0.1, 0, 0), Vec3(1, 0.2, 0), Vec3(0, 0.9, 0.3)};
+        if (r == 2) start.pop_back(); // another number of atoms
+        states.push_back(lithium_at(start));
+        draw_velocities(states.back(), 600, 9, r);
+        all.push_back(options(ensemble, 0.001));
+        all.back().replica = r;
+    }
+    all[1].runaway = 1; // it starts high up in the well
+    const auto outcome = [&](std::size_t r) {
+        Dynamics md(std::make_unique<Wells>(0.5), states[r], all[r]);
+        std::string failure;
+        try {
+            md.run(150);
+        } catch (const DataError& error) {
+            failure = error.what();
+        }
+        return std::pair(md.state(), failure);
+    };
+    DynamicsGroup group(std::make_unique<Wells>(0.5), states, all);
+    group.run(60);
+    group.run(90);
+    for (std::size_t r = 0; r < 3; ++r) {
+        const auto [state, failure] = outcome(r);
+        CHECK(group.failures()[r] == failure);
+        CHECK(group[r].state().step == state.step);
+        CHECK(group[r].state().positions == state.positions);
+        CHECK(group[r].state().velocities == state.velocities);
+    }
+    CHECK(group.n_alive() == 2);
+    CHECK_THAT(group.failures()[1], contains_text("the temperature has run away"));
+    all.pop_back();
+    CHECK_THROWS_AS(DynamicsGroup(std::make_unique<Wells>(), states, all), DataError);
+}
+
+/// A model that cannot say which of a batch was wrong.
+class Blaming : public Wells {
+public:
+    std::unique_ptr<ForceField> clone() const override { return std::make_unique<Blaming>(*this); }
+    void evaluate(const Cell& cell, std::span<const int> numbers, std::span<const Vec3> positions,
+                  Forces& result, bool with_virial) override {
+        for (const Vec3& r : positions)
+            if (r[0] > 2) throw DataError("an atom is out of reach");
+        Wells::evaluate(cell, numbers, positions, result, with_virial);
+    }
+};
+
+TEST_CASE("of a batch that cannot be evaluated the replica at fault is found", "[dynamics]") {
+    MdState calm = lithium_at({Vec3(0.1, 0, 0), Vec3(0, 0.2, 0)}), lost = calm;
+    lost.velocities[0] = Vec3(1000, 0, 0); // 1 A a step
+    std::vector<MdOptions> all(2, options(MdEnsemble::nve, 0.001));
+    all[0].runaway = 1e9;
+    DynamicsGroup group(std::make_unique<Blaming>(), {lost, calm}, all);
+    CHECK(group.n_alive() == 2);
+    group.run(10);
+    CHECK(group.failures()[0] == "step 2: an atom is out of reach");
+    CHECK(group[0].state().step == 2);
+    CHECK(group[1].state().step == 10);
+}
+
 TEST_CASE("molecular dynamics refuses what is out of range", "[dynamics]") {
     const MdState state = lithium_at({Vec3(0, 0, 0), Vec3(1, 0, 0)});
     const auto refused = [&](const MdState& s, MdOptions o) {

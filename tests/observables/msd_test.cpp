@@ -132,3 +132,19 @@ TEST_CASE("an MSD refuses no ions, no lags and frames of another size", "[observ
     MsdAccumulator msd({1}, 2, 1);
     CHECK_THROWS_AS(msd.add_frame(std::vector<Vec3>(3, Vec3::Zero())), DataError);
 }
+
+TEST_CASE("an MSD that is stored and continued has the bits of one that went through", "[observables][msd]") {
+    const Path path = random_path(2500, 5, 3); // bins double before and after the stop
+    const std::vector<std::int64_t> lags{1, 2, 7, 40, 120};
+    MsdAccumulator first(lags, 5, 0.5, 20), second(lags, 5, 0.5, 20);
+    for (std::size_t f = 0; f < 1500; ++f) first.add_frame(path[f]);
+    second.restore(first.sums(), first.last_frames());
+    for (std::size_t f = 1500; f < path.size(); ++f) second.add_frame(path[f]);
+    const MsdSums whole = stream_msd(path, lags, 20), sums = second.finish();
+    CHECK(sums.sum == whole.sum);
+    CHECK(sums.count == whole.count);
+    CHECK(sums.bin_frames == whole.bin_frames);
+    CHECK(sums.n_frames == whole.n_frames);
+    MsdAccumulator other({1, 3}, 5, 0.5);
+    CHECK_THROWS_AS(other.restore(first.sums(), first.last_frames()), DataError);
+}

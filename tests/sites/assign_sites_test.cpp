@@ -404,3 +404,43 @@ TEST_CASE("coinciding sites, no sites, no ions and no frame interval are refused
     not_folded.fractional = {Vec3::Zero()};
     CHECK_THROWS_AS(SiteMapper(not_folded, {}, 1, 0.1), DataError);
 }
+
+TEST_CASE("a mapper that is stored and continued has the events and diagnostics of one that went through",
+          "[sites]") {
+    std::mt19937 random(17);
+    const Cell cell = random_cell(random, 8);
+    const SiteSet sites = unfolded_sites(cell, random_sites(random, cell, 12, 1.5));
+    const Frames frames = random_walk(random, 19, 300, 4);
+    AssignmentOptions options;
+    options.method = GENERATE(Assignment::nearest, Assignment::core);
+    options.core_radius = 0.5;
+    SiteMapper whole(sites, options, 19, 0.1), first(sites, options, 19, 0.1),
+        second(sites, options, 19, 0.1);
+    for (std::size_t f = 0; f < frames.size(); ++f) {
+        whole.add_frame(frames[f]);
+        if (f == 138) second.restore(first.state());
+        (f < 138 ? first : second).add_frame(frames[f]);
+    }
+    const SiteDiagnostics a = whole.diagnostics(), b = second.diagnostics();
+    CHECK(a.frames == b.frames);
+    CHECK(a.occupancy == b.occupancy);
+    CHECK(a.nearest_changes == b.nearest_changes);
+    CHECK(a.core_hops == b.core_hops);
+    CHECK(a.doubly_occupied_fraction == b.doubly_occupied_fraction);
+    CHECK(a.distance_histogram == b.distance_histogram);
+    CHECK(a.core_hops > 10);
+    const SiteTrajectory x = whole.finish(), y = second.finish();
+    CHECK(x.n_frames == y.n_frames);
+    CHECK(x.offsets == y.offsets);
+    CHECK(x.events == y.events);
+
+    SiteMapperState wrong = first.state();
+    wrong.ions.pop_back();
+    CHECK_THROWS_AS(second.restore(wrong), DataError);
+    wrong = first.state();
+    wrong.events[1] = 12; // there are sites 0 to 11
+    CHECK_THROWS_AS(second.restore(wrong), DataError);
+    wrong = first.state();
+    wrong.tallies.push_back(0);
+    CHECK_THROWS_AS(second.restore(wrong), DataError);
+}

@@ -72,7 +72,9 @@ struct MdSection {
     double equilibration = 5;          ///< [ps]
     double length = 100;               ///< [ps]
     double interval = 0.05;            ///< [ps]
+    bool write_trajectory = true;      ///< false: frames go straight to sites and events
     std::int64_t n_replicas = 2;
+    std::int64_t replicas_per_graph = 0; ///< of libtorch; 0: all on a GPU, 1 on the CPU
     double checkpoint_minutes = 5;
 };
 
@@ -303,10 +305,16 @@ struct Config {
     /// have kernels or diffusivities of their own and there is no trajectory.
     bool needs_model() const;
 
-    /// File of one replica of [md], in the folder of the run.
+    /// File of one replica of [md], in the folder of the run: its trajectory, or what was made of it.
     std::string md_trajectory(std::int64_t replica) const;
+    std::string md_events(std::int64_t replica) const;
 
-    /// Trajectories without the optional ones whose file is missing; those that [md] makes.
+    /// Whether molecular dynamics maps its frames to sites itself.
+    bool streams() const { return md && !md->write_trajectory; }
+    /// Files of the replicas that it mapped; one that failed has none.
+    std::vector<std::string> streamed_replicas() const;
+
+    /// Trajectories without the optional ones whose file is missing; those that [md] writes.
     std::vector<TrajectorySection> present_trajectories() const;
 };
 

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "mesolith/md/force_field.hpp"
@@ -73,6 +74,11 @@ public:
     double conserved_energy() const;
 
 private:
+    friend class DynamicsGroup;
+    Dynamics(MdState state, const MdOptions& options); // forces come from the group
+    void begin_step();                                 // up to the new positions
+    void check_forces() const;
+    void end_step(); // with the forces there
     void evaluate();
     void kick(double dt);
     void drift(double dt);
@@ -85,6 +91,37 @@ private:
     MdState state_;
     MdOptions options_;
     Forces forces_;
+};
+
+/// Replicas in step with each other, their forces evaluated together: ForceField::evaluate_batch(). With a
+/// force field that takes one after the other each has the bits of Dynamics. One that fails stops where it
+/// is, the others go on.
+class DynamicsGroup {
+public:
+    /// @param failures  of replicas that failed before, "" for the others; none: nobody did
+    /// @throws DataError when an option or a state is out of range, or the lengths differ
+    DynamicsGroup(std::unique_ptr<ForceField> field, std::vector<MdState> states,
+                  std::span<const MdOptions> options, std::vector<std::string> failures = {});
+
+    void run(std::int64_t n_steps);
+
+    std::size_t size() const { return replicas_.size(); }
+    std::size_t n_alive() const;
+    bool alive(std::size_t k) const { return failures_[k].empty(); }
+    /// What Dynamics::run() would have thrown, or the force field, with the step; "" for those that go on.
+    const std::vector<std::string>& failures() const { return failures_; }
+    const Dynamics& operator[](std::size_t k) const { return replicas_[k]; }
+
+private:
+    void evaluate();
+    template <class F>
+    void for_alive(F&& f);
+
+    std::unique_ptr<ForceField> field_;
+    std::vector<Dynamics> replicas_;
+    std::vector<std::string> failures_;
+    std::vector<AtomsView> views_;
+    std::vector<Forces> results_;
 };
 
 } // namespace mesolith

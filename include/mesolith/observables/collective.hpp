@@ -26,6 +26,14 @@ public:
     void add_frame(std::span<const Vec3> ions, const Vec3& framework_shift = Vec3::Zero());
     [[nodiscard]] CollectiveDisplacement finish() { return std::move(series_); }
 
+    const std::vector<Vec3>& so_far() const { return series_.sum; } ///< [frame] [A]
+    const Vec3& start() const { return start_; }                    ///< what they are counted from [A]
+    /// Goes on from these, bit by bit.
+    void restore(std::vector<Vec3> so_far, const Vec3& start) {
+        series_.sum = std::move(so_far);
+        start_ = start;
+    }
+
 private:
     CollectiveDisplacement series_;
     Vec3 start_ = Vec3::Zero();

@@ -35,6 +35,13 @@ public:
     void add_frame(std::span<const Vec3> positions);
     [[nodiscard]] MsdSums finish();
 
+    const MsdSums& sums() const { return sums_; } ///< of the frames so far
+    /// The last frames, which the next ones are compared with. With both an accumulator of the same lags goes
+    /// on bit by bit.
+    const std::vector<double>& last_frames() const { return ring_; }
+    /// @throws DataError when they are of other lags or another number of ions
+    void restore(MsdSums sums, std::vector<double> last_frames);
+
 private:
     void halve_bins();
     MsdSums sums_;

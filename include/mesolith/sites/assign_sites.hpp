@@ -48,6 +48,16 @@ struct SiteDiagnostics {
     double half_site_distance = 0;                ///< half the smallest distance between two sites [A]
 };
 
+/// What a SiteMapper remembers of the frames so far, as plain arrays: with it a mapper of the same sites and
+/// options goes on bit by bit.
+struct SiteMapperState {
+    std::int64_t n_frames = 0, doubly_occupied = 0;
+    std::vector<std::int32_t> ions;     ///< [ion][12]: nearest site with its image, core, basin
+    std::vector<std::int32_t> n_events; ///< [ion]
+    std::vector<std::int32_t> events;   ///< [event][5]: frame, site, image; ion by ion
+    std::vector<std::int64_t> tallies;  ///< of each block of ions: changes, hops, misses, n, histogram [n]
+};
+
 /// Maps ions to sites frame by frame. Exact under periodic boundaries: the previous site is tried first, and
 /// kept at once when the ion is within half the distance to that site's nearest neighbour (it is then
 /// provably nearest). Otherwise the neighbours t of the previous site s are tried by distance,
@@ -77,6 +87,10 @@ public:
     SiteTrajectory finish();
     /// Diagnostics of all frames so far; call before finish().
     SiteDiagnostics diagnostics() const;
+
+    [[nodiscard]] SiteMapperState state() const;
+    /// @throws DataError when the state is not that of such a mapper
+    void restore(const SiteMapperState& state);
 
 private:
     struct State;

@@ -56,6 +56,13 @@ public:
     /// inscribed sphere of its last cell.
     bool read(Frame& frame);
 
+    /// Go on after a stop: the source has given the first used frame (to the constructor) and gives the one
+    /// after `last` next.
+    /// @param last    the last frame read before, as the source gave it
+    /// @param report  of then
+    /// @throws DataError when the source tells positions only up to lattice vectors
+    void resume(const Frame& last, const ContinuityReport& report);
+
     const TrajectoryHeader& header() const { return source_.header(); }
     const Cell& reference_cell() const { return first_.cell; } ///< cell of the first used frame
     const Frame& first_frame() const { return first_; } ///< the first used frame; read() returns it again
