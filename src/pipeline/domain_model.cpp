@@ -54,10 +54,20 @@ void take_run_model(const Config& config, Ingredient& material, DomainModel& mod
     if (!status.markovian) model.status = status;
 }
 
+std::optional<double> temperature_of(const Config& config) {
+    return config.meso->temperature ? config.meso->temperature : config.run.temperature;
+}
+
 void take_file(const Config& config, Ingredient& material, DomainModel& model) {
     namespace fs = std::filesystem;
     const std::string path = config.resolve(material.section.kernel);
-    TransportModel read = read_transport_model(path);
+    const std::optional<double> kelvin = temperature_of(config);
+    TransportModel read = read_transport_model(path, {}, kelvin);
+    if (read.temperature && kelvin && *read.temperature != *kelvin)
+        throw InputError(fmt::format(
+            "{}: its rates are those of {:g} K, the run is at {:g} K. Leave rates.temperature_K out of "
+            "the hop list: then it takes that of the run",
+            path, *read.temperature, *kelvin));
     material.kernel = std::move(read.kernel);
     material.source.source =
         fmt::format("{} ({}), {} {:g} ps", read.name, material.section.kernel,
@@ -248,7 +258,7 @@ DomainModel build_domain(const Config& config) {
         take_voxels(all, m);
     else
         take_sites(all, m, model.warnings);
-    const std::optional<double> kelvin = m.temperature ? m.temperature : config.run.temperature;
+    const std::optional<double> kelvin = temperature_of(config);
     Domain& domain = model.domain;
     for (Ingredient& i : all) {
         const double weight =
