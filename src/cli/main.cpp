@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -17,11 +19,13 @@
 #include "mesolith/core/version.hpp"
 #include "mesolith/io/file.hpp"
 #include "mesolith/pipeline/arrhenius.hpp"
+#include "mesolith/pipeline/arrhenius_table.hpp"
 #include "mesolith/pipeline/check.hpp"
 #include "mesolith/pipeline/force_models.hpp"
 #include "mesolith/pipeline/hop_rates.hpp"
 #include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/summary.hpp"
+#include "mesolith/pipeline/sweep.hpp"
 
 #include "kernel_commands.hpp"
 #include "record_commands.hpp"
@@ -41,6 +45,8 @@ struct Arguments {
     RecordArguments record;
     std::vector<std::string> folders; ///< of arrhenius and hop-rates
     std::vector<double> temperatures; ///< [K]
+    std::vector<double> at;           ///< [K]
+    std::string point;                ///< of a sweep
     std::string out;
     bool json = false;
     HopRatesOptions hop_rates;
@@ -78,7 +84,7 @@ void print(const std::string& text) {
 }
 
 Config configure(const Arguments& arguments, bool files_must_exist) {
-    Config config = read_config(arguments.input, {arguments.set, files_must_exist});
+    Config config = read_config(arguments.input, {arguments.set, files_must_exist, arguments.point});
     if (arguments.threads >= 0) config.run.threads = arguments.threads;
     set_threads(static_cast<int>(config.run.threads));
     return config;
@@ -102,8 +108,32 @@ bool report_is_up_to_date(const RunFiles& files) {
     return true;
 }
 
+ExitCode run_points(const Config& config, const Arguments& arguments) {
+    SweepOptions options;
+    for (const std::string& setting : arguments.set)
+        options.arguments.insert(options.arguments.end(), {"--set", setting});
+    options.control = arguments.control;
+    options.quiet = arguments.quiet;
+    const SweepEnd end = run_sweep(config, options);
+    if (!end.stopped.empty())
+        throw Stopped(
+            fmt::format("stopped ({}). {} of {} points are done; the same command with --restart goes on",
+                        end.stopped, end.results.count("done"), end.results.size()));
+    if (config.report.enabled) run_report(config.run.output);
+    print(to_text(end.results, config.run.output));
+    if (const std::size_t failed = end.results.count("failed"); failed > 0)
+        throw DataError(
+            fmt::format("{} of {} points failed (their log.txt says why). Run the same command again when "
+                        "the reason is gone: the others are kept",
+                        failed, end.results.size()));
+    const auto& verdicts = end.results.verdict;
+    const bool failed = std::find(verdicts.begin(), verdicts.end(), "fail") != verdicts.end();
+    return arguments.strict && failed ? ExitCode::check_failed : ExitCode::ok;
+}
+
 ExitCode run_all(const Arguments& arguments) {
     const Config config = configure(arguments, true);
+    if (config.sweep) return run_points(config, arguments);
     if (config.md) run_md(config, arguments.control);
     if (config.needs_model()) {
         run_sites(config);
@@ -119,6 +149,11 @@ ExitCode run_all(const Arguments& arguments) {
 
 ExitCode run_stage(const std::string& stage, const Arguments& arguments) {
     const Config config = configure(arguments, stage == "md" || stage == "sites");
+    if (config.sweep)
+        throw InputError(
+            fmt::format("{}: has a [sweep], single stages are for one point of it. Name it with --point, or "
+                        "use `mesolith run`",
+                        arguments.input));
     if (stage == "md") {
         if (!config.md) throw InputError(arguments.input + ": has no [md] section. Add one (docs/config.md)");
         run_md(config, arguments.control);
@@ -140,7 +175,7 @@ ExitCode report(const Arguments& arguments) {
         if (!std::filesystem::is_directory(folder))
             throw InputError(folder + ": no such folder (nothing was run yet). Run `mesolith run " +
                              arguments.input + "` first");
-        write_summary(config);
+        if (!config.sweep) write_summary(config);
     }
     if (run_report(folder) != ReportOutcome::done) return ExitCode::failed;
     print(RunFiles(folder).report + "\n");
@@ -150,12 +185,26 @@ ExitCode report(const Arguments& arguments) {
 /// Several runs that differ in temperature.
 ExitCode arrhenius(const Arguments& arguments) {
     if (arguments.threads >= 0) set_threads(arguments.threads);
+    for (const double kelvin : arguments.at)
+        if (!(kelvin > 0) || !std::isfinite(kelvin))
+            throw InputError(fmt::format("--at: expected kelvin > 0, got {}", kelvin));
+    if (arguments.folders.size() == 1 && is_arrhenius_table(arguments.folders.front())) {
+        const ArrheniusTable table = fit_table(arguments.folders.front());
+        if (!arguments.out.empty()) {
+            write_arrhenius_file(arguments.out, table);
+            spdlog::info("arrhenius: wrote {}", arguments.out);
+        }
+        print(arguments.json ? to_json(table, arguments.at) : to_text(table, arguments.at));
+        return ExitCode::ok;
+    }
     const ArrheniusResult result = fit_runs(arguments.folders, arguments.temperatures);
     if (!arguments.out.empty()) {
         write_arrhenius_file(arguments.out, result);
         spdlog::info("arrhenius: wrote {}", arguments.out);
     }
     print(arguments.json ? to_json(result) : to_text(result));
+    if (!arguments.at.empty() && !arguments.json)
+        print("\nValues of the lines, one standard error\n" + values_at(as_table(result).fits, arguments.at));
     return ExitCode::ok;
 }
 
@@ -214,7 +263,8 @@ ExitCode execute(const std::string& command, const Arguments& arguments) {
     }
     if (command == "new") return new_input(arguments.input);
     if (command == "check") {
-        print(check_run(configure(arguments, true)));
+        const Config config = configure(arguments, true);
+        print(config.sweep ? check_sweep(config, arguments.set) : check_run(config));
         return ExitCode::ok;
     }
     return run_stage(command, arguments);
@@ -274,6 +324,7 @@ int main(int argc, char** argv) {
     app.add_option("--max-hours", arguments.control.max_hours,
                    "Stop with a checkpoint and status 75 after so much wall time")
         ->check(CLI::PositiveNumber);
+    app.add_option("--point", arguments.point, "One point of a sweep alone, by name or number from 0");
     app.add_flag("--print-config", arguments.print_config, "Print every option with its value and stop");
 
     const std::vector<std::pair<std::string, std::string>> stages{
@@ -294,12 +345,18 @@ int main(int argc, char** argv) {
     info->add_option("file", arguments.input, "file")->required();
     info->add_option("--format", arguments.info.format, "format of a trajectory");
     info->add_option("--cell-file", arguments.info.cell_file, "cell of a trajectory that holds none");
-    CLI::App* several =
-        app.add_subcommand("arrhenius", "Activation energies from runs at several temperatures");
-    several->add_option("folders", arguments.folders, "result folders of the runs")->required();
+    CLI::App* several = app.add_subcommand(
+        "arrhenius", "Activation energies from runs at several temperatures, a sweep, or a CSV table");
+    several
+        ->add_option("folders", arguments.folders,
+                     "result folders of the runs; one folder of a sweep, sweep.h5 or CSV table")
+        ->required();
     several
         ->add_option("--temperatures", arguments.temperatures,
                      "in the order of the folders, K (default: run.temperature_K of each run)")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    several->add_option("--at", arguments.at, "also print the values of the lines at these temperatures, K")
         ->delimiter(',')
         ->allow_extra_args(false);
     several->add_option("--out", arguments.out,
@@ -348,6 +405,7 @@ int main(int argc, char** argv) {
     }
     set_up_log(arguments.quiet);
     install_interrupt_handler();
+    end_with_sweep();
     if (reference) {
         std::fputs(config_reference().c_str(), stdout);
         return 0;

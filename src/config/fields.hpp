@@ -590,6 +590,16 @@ void visit_fields(GasPairSection& o, V&& v) {
 }
 
 template <class V>
+void visit_fields(SweepSection& o, V&& v) {
+    v("at_once", o.at_once,
+      About("Points that run at the same time, each with its share of the threads; 0 = as many as there are "
+            "threads and memory.")
+          .at_least(0)
+          .at_most(1024));
+    v("reports", o.reports, About("Whether each point gets a report.html too."));
+}
+
+template <class V>
 void visit_fields(ReportSection& o, V&& v) {
     v("enabled", o.enabled, About("Whether `mesolith run` makes report.html."));
 }

@@ -270,19 +270,22 @@ private:
 
 } // namespace
 
-HopList parse_hop_list(const std::string& text, const std::string& path,
-                       const std::vector<std::string>& set) {
+HopList parse_hop_list(const std::string& text, const std::string& path, const std::vector<std::string>& set,
+                       std::optional<double> temperature) {
     std::optional<HopList> list;
-    read_hop_file(text, path, set, [&](const HopFile& file, const ComplainAboutKey& complain) {
+    read_hop_file(text, path, set, [&](const HopFile& read, const ComplainAboutKey& complain) {
+        HopFile file = read;
+        if (!file.rates.temperature) file.rates.temperature = temperature;
         list = HopListBuilder(file, path, complain).build();
     });
     return std::move(*list); // without a list there was a complaint, which is thrown
 }
 
-HopList read_hop_list(const std::string& path, const std::vector<std::string>& set) {
+HopList read_hop_list(const std::string& path, const std::vector<std::string>& set,
+                      std::optional<double> temperature) {
     if (fs::is_directory(path))
         throw InputError(path + ": expected a hop list, got a folder. Name the .toml file in it");
-    return parse_hop_list(read_text_file(path), path, set);
+    return parse_hop_list(read_text_file(path), path, set, temperature);
 }
 
 } // namespace mesolith

@@ -34,6 +34,22 @@ std::string meso_lines(const MesoSection& meso) {
     return out;
 }
 
+std::string sweep_lines(const SweepSection& sweep) {
+    std::string out = "\n[sweep]\n" + lines_of(sweep), zips;
+    const auto line = [](const SweptKey& key) {
+        return fmt::format("{} = [{}]\n", toml_text(key.key), fmt::join(key.values, ", "));
+    };
+    for (const SweepAxis& axis : sweep.axes) {
+        if (axis.keys.size() == 1) {
+            out += line(axis.keys.front());
+            continue;
+        }
+        zips += "\n[[sweep.zip]]\n";
+        for (const SweptKey& key : axis.keys) zips += line(key);
+    }
+    return out + zips;
+}
+
 /// "msm" -> what the keys of a section are for.
 struct SectionPage {
     const char* heading;
@@ -76,6 +92,7 @@ std::string to_toml(const Config& config) {
     out += "\n[msm]\n" + lines_of(config.msm);
     if (config.meso) out += "\n" + meso_lines(*config.meso);
     out += "\n[report]\n" + lines_of(config.report);
+    if (config.sweep) out += sweep_lines(*config.sweep);
     return out;
 }
 
@@ -100,7 +117,13 @@ std::string stage_options(const Config& config, const std::string& stage) {
         const std::optional<double>& kelvin = config.run.temperature;
         return seed + (kelvin ? fmt::format("temperature_K = {}\n", *kelvin) : "") + lines_of(config.msm);
     }
-    if (stage == "meso") return seed + meso_lines(config.meso.value_or(MesoSection{}));
+    if (stage ==
+        "meso") { // site energies and hop lists without a temperature of their own take that of the run
+        const std::optional<double>& kelvin = config.run.temperature;
+        const MesoSection meso = config.meso.value_or(MesoSection{});
+        const bool used = kelvin && !meso.temperature && !meso.materials.empty();
+        return seed + (used ? fmt::format("temperature_K = {}\n", *kelvin) : "") + meso_lines(meso);
+    }
     throw DataError("no such stage: " + stage);
 }
 
@@ -154,6 +177,11 @@ std::string config_reference() {
                                                       "exp(-(E_after - E_before) / 2kT): detailed balance "
                                                       "holds whatever they are."});
     out += page_of<ReportSection>({"[report]", "The report.html with all pictures."});
+    out += page_of<SweepSection>(
+        {"[sweep]",
+         "Many runs in one file: any key as `\"SECTION.KEY\" = [VALUE, VALUE, ...]`, all combinations of the "
+         "values; lists that vary together stand in a `[[sweep.zip]]` of their own. See "
+         "[sweeps](sweeps.md)."});
     out.pop_back();
     return out;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <set>
 
 #include <toml++/toml.h>
@@ -89,11 +90,19 @@ public:
         const std::string word(key.str());
         if (std::find(known.begin(), known.end(), word) != known.end()) return;
         const std::string near = nearest_key(word, known);
-        const Place place = key.source().begin.line > 0 ? place_of(key.source()) : place_of(value.source());
+        const Place at_key = place_of(key.source()), at_value = place_of(value.source());
+        const Place place = at_key == Place{} ? at_value : at_key;
         complain(place, section.empty() ? word : section + "." + word,
                  fmt::format("unknown {}{} Known: {}", section.empty() ? "section" : "key",
                              near.empty() ? "." : fmt::format(", did you mean \"{}\"?", near),
                              fmt::join(known, ", ")));
+    }
+
+    /// Take over what another reader of the same file found, each problem once.
+    void add_problems_of(const Reader& other) {
+        for (const auto& problem : other.problems_)
+            if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end())
+                problems_.push_back(problem);
     }
 
     void throw_problems() {
@@ -260,16 +269,22 @@ std::optional<toml::table> parse_value(const std::string& text, std::string& why
     return toml::parse("v = " + toml_text(text), std::string_view(set_place));
 }
 
-void put(toml::node& at, std::span<const std::string> keys, const std::string& text, std::string& why) {
+/// What put() does with a section and the last word of a key.
+using Assign = std::function<void(toml::table&, const std::string& word, std::string& why)>;
+
+/// Walk to the section that `keys` name, each of them where there are several, making those that are missing.
+/// @param made_by  the source of sections that are made
+void put(toml::node& at, std::span<const std::string> keys, const toml::source_region& made_by,
+         const Assign& assign, std::string& why) {
     if (auto* list =
             at.as_array()) { // [[trajectory]]: trajectory.0.stride for one, trajectory.stride for all
         const std::string& word = keys.front();
         const bool is_index =
             keys.size() > 1 && word.size() < 9 && word.find_first_not_of("0123456789") == std::string::npos;
         if (!is_index) {
-            for (toml::node& item : *list) put(item, keys, text, why);
+            for (toml::node& item : *list) put(item, keys, made_by, assign, why);
         } else if (const auto index = static_cast<std::size_t>(std::stol(word)); index < list->size()) {
-            put(*list->get(index), keys.subspan(1), text, why);
+            put(*list->get(index), keys.subspan(1), made_by, assign, why);
         } else {
             why = fmt::format("there are {} of them, counted from 0", list->size());
         }
@@ -280,18 +295,23 @@ void put(toml::node& at, std::span<const std::string> keys, const std::string& t
         why = "not a section";
         return;
     }
-    if (keys.size() == 1) {
-        auto value = parse_value(text, why);
-        if (!value) return;
-        why.clear();
-        value->get("v")->visit([&](auto& node) { table->insert_or_assign(keys.front(), std::move(node)); });
-        return;
-    }
+    if (keys.size() == 1) return assign(*table, keys.front(), why);
     if (!table->contains(keys.front())) {
-        auto empty = parse_value("{}", why);
-        table->insert_or_assign(keys.front(), std::move(*empty->get_as<toml::table>("v")));
+        toml::table empty = place_of(made_by).from_command_line ? toml::parse("", std::string_view(set_place))
+                                                                : toml::table{};
+        table->insert_or_assign(toml::key(keys.front(), made_by), std::move(empty));
     }
-    put(*table->get(keys.front()), keys.subspan(1), text, why);
+    put(*table->get(keys.front()), keys.subspan(1), made_by, assign, why);
+}
+
+std::vector<std::string> words_of(const std::string& key) {
+    std::vector<std::string> words{""};
+    for (const char c : key)
+        if (c == '.')
+            words.emplace_back();
+        else
+            words.back() += c;
+    return words;
 }
 
 void apply_setting(toml::table& root, const std::string& setting, Reader& reader) {
@@ -304,17 +324,201 @@ void apply_setting(toml::table& root, const std::string& setting, Reader& reader
     const std::string key = trim(setting.substr(0, equal));
     if (equal == std::string::npos || key.empty())
         return reader.complain(place, "", fmt::format("expected key=value, got {}", toml_text(setting)));
-    std::vector<std::string> keys{""};
-    for (const char c : key)
-        if (c == '.')
-            keys.emplace_back();
-        else
-            keys.back() += c;
     std::string why;
-    put(root, keys, trim(setting.substr(equal + 1)), why);
+    const std::string text = trim(setting.substr(equal + 1));
+    toml::source_region from_here;
+    from_here.path = std::make_shared<const std::string>(set_place);
+    put(
+        root, words_of(key), from_here,
+        [&](toml::table& table, const std::string& word, std::string& problem) {
+            auto value = parse_value(text, problem);
+            if (!value) return;
+            problem.clear();
+            value->get("v")->visit([&](auto& node) { table.insert_or_assign(word, std::move(node)); });
+        },
+        why);
     if (!why.empty())
         reader.complain(place, key, fmt::format("cannot be set to {} ({})", setting.substr(equal + 1), why));
 }
+
+// [sweep]
+
+std::string value_text(const toml::node& node) {
+    if (const auto* text = node.as_string()) return toml_text(text->get());
+    if (const auto* list = node.as_array()) {
+        std::string out;
+        for (const toml::node& item : *list) out += (out.empty() ? "" : ", ") + value_text(item);
+        return "[" + out + "]";
+    }
+    return got(node);
+}
+
+/// As it stands in the name of a point: 0.02, li15si4_600K for a file of that name, 1-2-5 for a list.
+std::string word_of(const toml::node& node) {
+    std::string text;
+    if (const auto* list = node.as_array())
+        for (const toml::node& item : *list) text += (text.empty() ? "" : "-") + word_of(item);
+    else if (node.is_string())
+        text = fs::path(*node.value<std::string>()).stem().string();
+    else
+        text = value_text(node);
+    for (char& c : text)
+        if (std::isalnum(static_cast<unsigned char>(c)) == 0 &&
+            std::string_view("._+-").find(c) == std::string::npos)
+            c = '-';
+    return text.substr(0, 60);
+}
+
+/// A list of [sweep] in the parsed file.
+struct SweptNode {
+    std::string key;
+    toml::source_region at; // of the key
+    toml::node* list = nullptr;
+};
+using SweptAxes = std::vector<std::vector<SweptNode>>;
+
+const char* const zip_key = "zip";
+const std::vector<std::string> sweep_options{"at_once", "reports"};
+
+/// "a.b" = [...] and a.b = [...] are the same.
+void flatten(toml::table& table, const std::string& before, std::vector<SweptNode>& found) {
+    for (auto&& [key, node] : table) {
+        const std::string word = before + std::string(key.str());
+        if (auto* inner = node.as_table())
+            flatten(*inner, word + ".", found);
+        else
+            found.push_back({word, key.source(), &node});
+    }
+}
+
+/// The lists of [sweep], an axis each, those of a zip on one; in the order of the file.
+SweptAxes swept_axes(toml::table& root) {
+    SweptAxes axes;
+    auto* sweep = root.get_as<toml::table>("sweep");
+    if (sweep == nullptr) return axes;
+    std::vector<SweptNode> single;
+    for (auto&& [key, node] : *sweep) {
+        const std::string word(key.str());
+        if (std::find(sweep_options.begin(), sweep_options.end(), word) != sweep_options.end()) continue;
+        if (word != zip_key) {
+            if (auto* inner = node.as_table())
+                flatten(*inner, word + ".", single);
+            else
+                single.push_back({word, key.source(), &node});
+            continue;
+        }
+        const auto take = [&](toml::node& group) {
+            if (auto* table = group.as_table()) {
+                std::vector<SweptNode> together;
+                flatten(*table, "", together);
+                if (!together.empty()) axes.push_back(std::move(together));
+            }
+        };
+        if (auto* list = node.as_array())
+            for (toml::node& group : *list) take(group);
+        else
+            take(node);
+    }
+    for (SweptNode& node : single) { // --set wins over the file
+        const auto same = std::find_if(axes.begin(), axes.end(), [&](const auto& axis) {
+            return axis.size() == 1 && axis.front().key == node.key &&
+                   place_of(axis.front().list->source()).from_command_line !=
+                       place_of(node.list->source()).from_command_line;
+        });
+        if (same == axes.end())
+            axes.push_back({std::move(node)});
+        else if (place_of(node.list->source()).from_command_line)
+            same->front() = std::move(node);
+    }
+    const auto place = [](const SweptNode& node) { return place_of(node.list->source()); };
+    for (auto& axis : axes)
+        std::sort(axis.begin(), axis.end(),
+                  [&](const SweptNode& a, const SweptNode& b) { return place(a) < place(b); });
+    std::sort(axes.begin(), axes.end(),
+              [&](const auto& a, const auto& b) { return place(a.front()) < place(b.front()); });
+    return axes;
+}
+
+/// The largest sweep; beyond it a list is more likely a mistake than a plan.
+constexpr double most_points = 10'000;
+
+class SweepReader {
+public:
+    explicit SweepReader(Reader& reader) : reader_(reader) {}
+
+    SweepSection read(toml::table& root) {
+        SweepSection sweep;
+        std::vector<std::string> inner{zip_key};
+        if (const auto* table = root.get_as<toml::table>("sweep"))
+            for (const auto& [key, node] : *table)
+                if (const std::string word(key.str());
+                    std::find(sweep_options.begin(), sweep_options.end(), word) == sweep_options.end())
+                    inner.push_back(word); // read below
+        reader_.read_section(root.get("sweep"), "sweep", sweep, inner);
+        double n_points = 1;
+        for (const std::vector<SweptNode>& nodes : swept_axes(root)) {
+            SweepAxis axis;
+            for (const SweptNode& node : nodes) read_key(node, nodes.front(), axis);
+            n_points *= static_cast<double>(std::max<std::size_t>(axis.size(), 1));
+            sweep.axes.push_back(std::move(axis));
+        }
+        if (sweep.axes.empty())
+            wrong(root.get("sweep")->source(), "sweep",
+                  "expected keys with lists of values, \"run.temperature_K\" = [500, 600], got none");
+        if (n_points > most_points)
+            wrong(root.get("sweep")->source(), "sweep",
+                  fmt::format("expected at most {:g} points, got {:g}", most_points, n_points));
+        return sweep;
+    }
+    bool good() const { return good_; }
+
+private:
+    void wrong(const toml::source_region& at, const std::string& key, const std::string& text) {
+        good_ = false;
+        reader_.complain(place_of(at), key, text);
+    }
+
+    void read_key(const SweptNode& node, const SweptNode& first, SweepAxis& axis) {
+        const auto refuse = [&](const std::string& text) { wrong(node.at, node.key, text); };
+        if (node.key.find('.') == std::string::npos) {
+            const std::string near = nearest_key(node.key, sweep_options);
+            return refuse("expected a key with its section, \"run.temperature_K\" = [500, 600], got none" +
+                          (near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near)));
+        }
+        const std::string section = node.key.substr(0, node.key.find('.'));
+        if (node.key == "run.name" || node.key == "run.output" || node.key == "run.threads" ||
+            section == "report" || section == "sweep")
+            return refuse("expected a key that results depend on; this one cannot be swept");
+        if (!seen_.insert(node.key).second) return refuse("expected once, got it twice in [sweep]");
+        const auto* list = node.list->as_array();
+        if (list == nullptr) return refuse("expected a list of values, got " + got(*node.list));
+        if (list->empty()) return refuse("expected at least one value, got an empty list");
+        SweptKey key{node.key, {}, {}, {}};
+        for (const toml::node& value : *list) {
+            if (value.is_table()) {
+                wrong(value.source(), node.key, "expected values, got a table");
+                continue;
+            }
+            key.values.push_back(value_text(value));
+            key.words.push_back(word_of(value));
+            if (value.is_number()) key.numbers.push_back(*value.value<double>());
+            const auto same = [&](const std::string& other) { return other == key.values.back(); };
+            if (&node == &first && axis.keys.empty() &&
+                std::any_of(key.values.begin(), key.values.end() - 1, same))
+                wrong(value.source(), node.key,
+                      fmt::format("expected different values, got {} twice", value_text(value)));
+        }
+        if (key.numbers.size() != key.values.size()) key.numbers.clear();
+        if (!axis.keys.empty() && key.values.size() != axis.size())
+            return refuse(fmt::format("expected {} values as {} has in the same zip, got {}", axis.size(),
+                                      axis.keys.front().key, key.values.size()));
+        if (key.values.size() == list->size()) axis.keys.push_back(std::move(key));
+    }
+
+    Reader& reader_;
+    std::set<std::string> seen_;
+    bool good_ = true;
+};
 
 // What one key alone cannot tell
 
@@ -763,17 +967,14 @@ void read_meso(const toml::table& root, Reader& reader, Config& config) {
 
 } // namespace
 
-Config parse_config(const std::string& text, const std::string& path, const ReadConfigOptions& options) {
+namespace {
+
+Config read_sections(const toml::table& root, const std::string& path, bool files, Reader& reader) {
     Config config;
     config.path = path;
     config.folder = fs::path(path).parent_path().string();
-
-    toml::table root = parse_toml(text, path);
-    Reader reader(path);
-    for (const std::string& setting : options.set) apply_setting(root, setting, reader);
-
-    const std::vector<std::string> sections{"run",   "trajectory", "md",   "ions",
-                                            "sites", "msm",        "meso", "report"};
+    const std::vector<std::string> sections{"run", "trajectory", "md",     "ions", "sites",
+                                            "msm", "meso",       "report", "sweep"};
     for (const auto& [key, value] : root) reader.unknown_key(key, value, "", sections);
     reader.read_section(root.get("run"), "run", config.run);
     read_sections(root, "trajectory", reader, config.trajectories);
@@ -783,13 +984,128 @@ Config parse_config(const std::string& text, const std::string& path, const Read
     reader.read_section(root.get("msm"), "msm", config.msm);
     read_meso(root, reader, config);
     reader.read_section(root.get("report"), "report", config.report);
-
-    CrossChecks(reader, config, options.files_must_exist).run();
-    reader.throw_problems();
-
+    CrossChecks(reader, config, files).run();
     if (config.md && config.md->temperature) config.run.temperature = config.md->temperature;
     if (config.run.name.empty()) config.run.name = fs::path(path).stem().string();
     if (config.run.output.empty()) config.run.output = "runs/" + config.run.name;
+    return config;
+}
+
+/// The file with --set, as often as a value has to be taken out of it: copies of values lose their places.
+class ParsedInput {
+public:
+    ParsedInput(const std::string& text, const std::string& path, const std::vector<std::string>& set)
+        : text_(text), path_(path), set_(set) {}
+
+    toml::table fresh(Reader& reader) const {
+        toml::table root = parse_toml(text_, path_);
+        for (const std::string& setting : set_) apply_setting(root, setting, reader);
+        return root;
+    }
+
+    /// The input of one point, each swept key with its value.
+    /// @param at  value of each axis; lists that are not there are skipped
+    toml::table at_point(const std::vector<std::size_t>& at, Reader& reader) const {
+        toml::table root = fresh(reader), source = fresh(reader);
+        const SweptAxes axes = swept_axes(source);
+        for (std::size_t a = 0; a < axes.size(); ++a)
+            for (std::size_t k = 0; k < axes[a].size(); ++k) {
+                const SweptNode& node = axes[a][k];
+                const auto* list = node.list->as_array();
+                if (list == nullptr || at[a] >= list->size() || node.key.find('.') == std::string::npos)
+                    continue;
+                bool first = true;
+                std::string why;
+                put(
+                    root, words_of(node.key), node.at,
+                    [&](toml::table& table, const std::string& word, std::string&) {
+                        toml::table again = first ? toml::table{} : fresh(reader);
+                        const SweptAxes others = first ? axes : swept_axes(again);
+                        first = false;
+                        others[a][k].list->as_array()->get(at[a])->visit([&](auto& value) {
+                            table.insert_or_assign(toml::key(word, node.at), std::move(value));
+                        });
+                    },
+                    why);
+                if (!why.empty())
+                    reader.complain(place_of(node.at), node.key, "cannot be swept (" + why + ")");
+            }
+        return root;
+    }
+
+private:
+    const std::string &text_, &path_;
+    const std::vector<std::string>& set_;
+};
+
+std::size_t index_of_point(const std::string& wanted, const std::vector<SweepPoint>& points,
+                           const std::string& path) {
+    std::vector<std::string> names;
+    for (std::size_t k = 0; k < points.size(); ++k) {
+        if (points[k].name == wanted || std::to_string(k) == wanted) return k;
+        names.push_back(points[k].name);
+    }
+    const std::string near = nearest_key(wanted, names);
+    throw InputError(
+        fmt::format("--point: the sweep of {} has no point {}{}. Give a name, or a number from 0 to {}", path,
+                    toml_text(wanted), near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near),
+                    points.size() - 1));
+}
+
+Config parse_sweep(const ParsedInput& input, const std::string& path, const ReadConfigOptions& options) {
+    Reader reader(path);
+    toml::table root = input.fresh(reader);
+    SweepReader sweep_reader(reader);
+    SweepSection sweep = sweep_reader.read(root);
+    std::vector<SweepPoint> points;
+    if (sweep_reader.good())
+        points = sweep_points(sweep);
+    else { // each value of each list is looked at all the same, beside the first ones of the others
+        const SweptAxes axes = swept_axes(root);
+        const std::vector<std::size_t> first(axes.size(), 0);
+        points = {{"", first}};
+        for (std::size_t a = 0; a < axes.size(); ++a)
+            for (const SweptNode& node : axes[a])
+                for (std::size_t k = 1; node.list->is_array() && k < node.list->as_array()->size(); ++k) {
+                    points.push_back({"", first});
+                    points.back().at[a] = k;
+                }
+    }
+    std::optional<Config> chosen;
+    const std::size_t wanted =
+        options.point.empty() || !sweep_reader.good() ? 0 : index_of_point(options.point, points, path);
+    for (std::size_t k = 0; k < points.size(); ++k) {
+        if (!options.point.empty() && k != wanted) continue;
+        Reader one(path);
+        const toml::table table = input.at_point(points[k].at, one);
+        Config config = read_sections(table, path, options.files_must_exist, one);
+        reader.add_problems_of(one);
+        if (k == wanted) chosen = std::move(config);
+    }
+    reader.throw_problems();
+    if (options.point.empty()) {
+        chosen->sweep = std::move(sweep);
+    } else {
+        const std::string& name = points[wanted].name;
+        chosen->run.name += " " + name;
+        chosen->run.output = point_folder(chosen->run.output, name);
+        chosen->report.enabled = chosen->report.enabled && sweep.reports;
+    }
+    return std::move(*chosen);
+}
+
+} // namespace
+
+Config parse_config(const std::string& text, const std::string& path, const ReadConfigOptions& options) {
+    const ParsedInput input(text, path, options.set);
+    Reader reader(path);
+    const toml::table root = input.fresh(reader);
+    if (root.contains("sweep")) return parse_sweep(input, path, options);
+    if (!options.point.empty())
+        throw InputError(
+            fmt::format("--point {}: {} has no [sweep] section. Leave it out", options.point, path));
+    Config config = read_sections(root, path, options.files_must_exist, reader);
+    reader.throw_problems();
     return config;
 }
 

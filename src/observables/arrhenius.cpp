@@ -73,6 +73,22 @@ ArrheniusFit fit_arrhenius(std::span<const ArrheniusPoint> points) {
     return fit;
 }
 
+ArrheniusFit fit_arrhenius_by_scatter(std::span<const ArrheniusPoint> points) {
+    if (points.size() < 3)
+        throw DataError(fmt::format("{} value{} without errors (the scatter about a line needs three). Give "
+                                    "results of more temperatures, or errors",
+                                    points.size(), points.size() == 1 ? "" : "s"));
+    std::vector<ArrheniusPoint> equal(points.begin(), points.end());
+    for (ArrheniusPoint& p : equal) p.error = p.value; // unit weights in ln v
+    ArrheniusFit fit = fit_arrhenius(equal);
+    const double variance = fit.chi_squared / fit.degrees_of_freedom;
+    fit.covariance *= variance;
+    for (ArrheniusPoint& p : fit.points) p.error = std::sqrt(variance) * p.value;
+    fit.chi_squared = fit.degrees_of_freedom;
+    fit.p = std::numeric_limits<double>::quiet_NaN();
+    return fit;
+}
+
 double ArrheniusFit::energy_error() const { return std::sqrt(covariance(1, 1)); }
 
 double ArrheniusFit::log_at(double temperature) const {
@@ -81,6 +97,7 @@ double ArrheniusFit::log_at(double temperature) const {
 
 double ArrheniusFit::log_error_at(double temperature) const {
     // About the point of smallest error: nothing is subtracted.
+    if (!(covariance(1, 1) > 0)) return 0; // points on a line, without errors
     const double pivot = covariance(0, 1) / covariance(1, 1), x = inverse_energy(temperature) - pivot;
     const double smallest = std::max(0.0, covariance(0, 0) - pivot * covariance(0, 1));
     return std::sqrt(smallest + covariance(1, 1) * x * x);

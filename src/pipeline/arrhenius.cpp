@@ -11,6 +11,7 @@
 #include "mesolith/pipeline/analysis_file.hpp"
 #include "mesolith/pipeline/stages.hpp"
 
+#include "arrhenius_groups.hpp"
 #include "stage.hpp"
 
 namespace mesolith {
@@ -184,9 +185,7 @@ ArrheniusResult fit_runs(const std::vector<std::string>& folders, const std::vec
     }
     if (result.series.empty())
         throw InputError("nothing could be fitted (see the warnings above). Use longer runs");
-    const double lowest = std::min(300.0, 10 * std::floor(all.front() / 10)),
-                 highest = 10 * std::ceil(1.1 * all.back() / 10);
-    for (double T = lowest; T <= highest + 1e-9; T += 10) result.grid.push_back(T);
+    result.grid = band_temperatures(all.front(), all.back());
     return result;
 }
 

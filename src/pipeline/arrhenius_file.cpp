@@ -1,4 +1,5 @@
 // Results of several temperatures as HDF5, JSON and text.
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 #include "mesolith/pipeline/arrhenius.hpp"
 #include "mesolith/pipeline/summary.hpp"
 
+#include "arrhenius_groups.hpp"
 #include "columns.hpp"
 
 namespace mesolith {
@@ -32,12 +34,13 @@ void write_fit(Hdf5Group& g, const ArrheniusFit& fit, const char* units) {
             about(units, "standard error"));
 }
 
-void write_series(Hdf5Group& g, const ArrheniusSeries& s, const std::vector<double>& grid) {
+void write_series(Hdf5Group& g, const ArrheniusSeries& s, const std::vector<double>& grid,
+                  const char* units = per_time) {
     g.set_attribute("source", s.source);
     g.set_attribute("axis", s.axis);
-    write_fit(g, s.fit, per_time);
+    write_fit(g, s.fit, units);
     g.write("fit", column_of(grid, [&](double T) { return std::exp(s.fit.log_at(T)); }), {},
-            about(per_time, "of the line, at the temperatures of grid/temperature"));
+            about(units, "of the line, at the temperatures of grid/temperature"));
     g.write("fit_log_error", column_of(grid, [&](double T) { return s.fit.log_error_at(T); }), {},
             about("", "standard error of ln D there"));
     std::vector<std::int32_t> outside;
@@ -123,6 +126,8 @@ void write_runs(Hdf5Group& g, const std::vector<ArrheniusRun>& runs) {
     g.write("haven_error", haven_error, about("", "standard error"));
 }
 
+} // namespace
+
 std::string fit_json(const ArrheniusFit& fit) {
     return fmt::format(
         R"("log_prefactor": {}, "activation_energy_eV": {}, "activation_energy_error_eV": {}, )"
@@ -133,6 +138,33 @@ std::string fit_json(const ArrheniusFit& fit) {
         json_number(fit.covariance(1, 0)), json_number(fit.covariance(1, 1)), json_number(fit.chi_squared),
         fit.degrees_of_freedom, json_number(fit.p), json_number(fit.lowest), json_number(fit.highest));
 }
+
+std::vector<double> band_temperatures(double lowest, double highest) {
+    std::vector<double> grid;
+    const double first = std::min(300.0, 10 * std::floor(lowest / 10)),
+                 last = 10 * std::ceil(1.1 * highest / 10);
+    for (double T = first; T <= last + 1e-9; T += 10) grid.push_back(T);
+    return grid;
+}
+
+void write_fits(Hdf5Group& root, const std::vector<TableFit>& fits) {
+    if (fits.empty()) return;
+    double lowest = fits.front().fit.lowest, highest = fits.front().fit.highest;
+    for (const TableFit& f : fits)
+        lowest = std::min(lowest, f.fit.lowest), highest = std::max(highest, f.fit.highest);
+    const std::vector<double> grid = band_temperatures(lowest, highest);
+    root.write("grid/temperature", grid, {}, about("K", ""));
+    for (std::size_t k = 0; k < fits.size(); ++k) {
+        const TableFit& f = fits[k];
+        Hdf5Group g = root.create_group(fmt::format("series/{}", k));
+        write_series(g, {"table", f.quantity, f.fit}, grid, f.unit.c_str());
+        g.set_attribute("where", f.where);
+        g.set_attribute("units", f.unit);
+        g.set_attribute("errors_from_scatter", std::int32_t(f.from_scatter ? 1 : 0));
+    }
+}
+
+namespace {
 
 std::string list(const std::vector<std::string>& items, const char* separator = ", ") {
     std::string out;

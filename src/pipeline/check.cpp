@@ -14,6 +14,7 @@
 #include "mesolith/pipeline/domain_model.hpp"
 #include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/summary.hpp"
+#include "mesolith/pipeline/sweep.hpp"
 
 #include "mapping.hpp"
 #include "meso_cost.hpp"
@@ -48,7 +49,8 @@ std::string species_text(const std::vector<std::string>& species) {
 
 struct Cost {
     double seconds = 0, bytes = 0;
-    double frames = 0; // used
+    double frames = 0;    // used
+    bool complete = true; // nothing is left out of the time
 };
 
 /// Map frames for half a second and scale up.
@@ -95,10 +97,12 @@ double markov_seconds(const Config& config, const SiteSet& sites) {
 }
 
 /// What the domain is, where its kernels are there already; what is known without them otherwise.
-std::string meso_lines(const Config& config, std::vector<std::string>& warnings) {
+std::string meso_lines(const Config& config, std::vector<std::string>& warnings, Cost& total) {
     const bool ready = !config.needs_model() || std::filesystem::exists(RunFiles(config.run.output).msm);
     if (!ready) {
         const MesoCost cost = estimate_cost(config);
+        total.bytes = std::max(total.bytes, cost.bytes);
+        total.complete = false;
         return fmt::format(
             "meso     {} walkers for {:g} ps, at least {} (the domain is described once there is a msm.h5)\n",
             config.meso->walkers.n, config.meso->total_time, size_text(cost.bytes));
@@ -114,6 +118,8 @@ std::string meso_lines(const Config& config, std::vector<std::string>& warnings)
                            size_text(cost.bytes));
     }
     const MesoCost cost = estimate_cost(config, model);
+    total.bytes = std::max(total.bytes, cost.bytes);
+    total.seconds += cost.seconds;
     return describe(model) + fmt::format("meso     {} walkers{}: about {}, {}\n", config.meso->walkers.n,
                                          config.meso->field ? " and a field" : "",
                                          format_duration(cost.seconds), size_text(cost.bytes));
@@ -158,7 +164,9 @@ std::string describe_result(const Hdf5File& file) {
 
 } // namespace
 
-std::string check_run(const Config& config) {
+namespace {
+
+std::string check_one(const Config& config, Cost& total) {
     const auto sections = config.present_trajectories();
     std::string out;
     std::vector<std::string> warnings = config.warnings;
@@ -166,14 +174,16 @@ std::string check_run(const Config& config) {
         out += fmt::format("md       {} replicas of {:g} ps after {:g} ps, {:g} fs a step: {}\n",
                            config.md->n_replicas, config.md->length, config.md->equilibration,
                            config.md->timestep, config.resolve(config.md->model));
+    if (config.md) total.complete = false;
     if (sections.empty()) { // made by [md], or materials bring their kernels and there is only [meso]
-        if (config.meso) out += meso_lines(config, warnings);
+        if (config.meso) out += meso_lines(config, warnings, total);
         out += fmt::format("output   {}\n", config.run.output);
         for (const std::string& warning : warnings) out += fmt::format("warning  {}\n", warning);
         return out;
     }
     SiteDefinition definition(config, sections);
-    double seconds = 0, bytes = 0;
+    double& seconds = total.seconds;
+    double& bytes = total.bytes;
     for (const TrajectorySection& section : sections) {
         OpenTrajectory trajectory(config, section);
         const TrajectoryHeader& header = trajectory.source->header();
@@ -199,12 +209,54 @@ std::string check_run(const Config& config) {
         definition.stored.framework_rms);
     if (definition.density) out += fmt::format("density  {}\n", definition.density->statement);
     out += fmt::format("sites    about {}, {}\n", format_duration(seconds), size_text(bytes));
+    const double markov = markov_seconds(config, sites);
     out += fmt::format("msm      {} lags, {} resamplings: about {}\n", config.msm.lag_times.size(),
-                       config.msm.bootstrap_samples, format_duration(markov_seconds(config, sites)));
-    if (config.meso) out += meso_lines(config, warnings);
+                       config.msm.bootstrap_samples, format_duration(markov));
+    seconds += markov;
+    if (config.meso) out += meso_lines(config, warnings, total);
     out += fmt::format("output   {}\n", config.run.output);
     for (const std::string& warning : warnings) out += fmt::format("warning  {}\n", warning);
     return out;
+}
+
+} // namespace
+
+std::string check_run(const Config& config) {
+    Cost total;
+    return check_one(config, total);
+}
+
+std::string check_sweep(const Config& config, const std::vector<std::string>& set) {
+    constexpr std::size_t most = 8; // points looked at closely
+    const std::vector<SweepPoint> points = sweep_points(*config.sweep);
+    std::vector<std::string> axes;
+    for (const SweepAxis& axis : config.sweep->axes) {
+        std::vector<std::string> keys;
+        for (const SweptKey& key : axis.keys) keys.push_back(key.key);
+        axes.push_back(fmt::format("{} of {}", axis.size(), fmt::join(keys, " with ")));
+    }
+    const std::size_t n = std::min(most, points.size());
+    Cost total;
+    std::string first;
+    for (std::size_t k = 0; k < n; ++k) {
+        const std::size_t at = n == 1 ? 0 : k * (points.size() - 1) / (n - 1);
+        Cost one;
+        const std::string text = check_one(read_config(config.path, {set, true, points[at].name}), one);
+        if (k == 0) first = text;
+        total.seconds += one.seconds / static_cast<double>(n);
+        total.bytes = std::max(total.bytes, one.bytes);
+        total.complete = total.complete && one.complete;
+    }
+    // Threads inside a point and points side by side share the same cores.
+    const double seconds = total.seconds * static_cast<double>(points.size());
+    std::string out = fmt::format("sweep    {} points: {}\n", points.size(), fmt::join(axes, " x "));
+    out += fmt::format("total    about {} on {} threads{}, at most {} a point (from {} of the points{})\n",
+                       format_duration(seconds), threads(), config.report.enabled ? " and the reports" : "",
+                       size_text(total.bytes), n,
+                       total.complete ? "" : "; without the parts that depend on results not there yet");
+    out += fmt::format("output   {0}/sweep.h5, {0}/sweep.csv, {0}/sweep/NAME\n\nThe first point, {1}:\n",
+                       config.run.output, points.front().name);
+    return out + first;
 }
 
 std::string describe_file(const std::string& path, const InfoOptions& options) {

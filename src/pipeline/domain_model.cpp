@@ -74,9 +74,16 @@ void take_file(const Config& config, Ingredient& material, DomainModel& model, s
     const std::string path = config.resolve(material.section.kernel);
     std::vector<std::string> set;
     if (exclusion && kelvin) set.push_back(fmt::format("rates.temperature_K={}", *kelvin));
-    TransportModel read = read_transport_model(path, set);
-    if (exclusion) refuse_kernel(read, path);
-    if (exclusion) material.source.temperature = read.temperature;
+    TransportModel read = read_transport_model(path, set, kelvin);
+    if (exclusion) {
+        refuse_kernel(read, path);
+        material.source.temperature = read.temperature;
+    } else if (read.temperature && kelvin && *read.temperature != *kelvin) {
+        throw InputError(fmt::format(
+            "{}: its rates are those of {:g} K, the run is at {:g} K. Leave rates.temperature_K out of "
+            "the hop list: then it takes that of the run",
+            path, *read.temperature, *kelvin));
+    }
     material.kernel = std::move(read.kernel);
     material.source.source =
         fmt::format("{} ({}), {} {:g} ps", read.name, material.section.kernel,

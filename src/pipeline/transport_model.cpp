@@ -27,7 +27,8 @@ TransportModel from_kernel(NamedKernel named, const std::string& path) {
 
 } // namespace
 
-TransportModel read_transport_model(const std::string& path, const std::vector<std::string>& set) {
+TransportModel read_transport_model(const std::string& path, const std::vector<std::string>& set,
+                                    std::optional<double> temperature) {
     if (fs::is_directory(path)) {
         const std::string file = RunFiles(path).msm;
         if (!fs::exists(file))
@@ -41,7 +42,7 @@ TransportModel read_transport_model(const std::string& path, const std::vector<s
     const bool json = path.ends_with(".json") || (!path.ends_with(".toml") && looks_like_json(text));
     if (binary) return from_kernel(read_kernel_file(path), path);
     if (json) return from_kernel(parse_kernel_json(text, path), path);
-    HopList list = parse_hop_list(text, path, set);
+    HopList list = parse_hop_list(text, path, set, temperature);
     TransportModel model{std::move(list.name), kernel_from_generator(list.generator), std::nullopt,
                          list.temperature, std::move(list.warnings)};
     model.generator = std::move(list.generator);

@@ -283,6 +283,39 @@ struct ReportSection {
     bool enabled = true;
 };
 
+/// A key of [sweep] and its values.
+struct SweptKey {
+    std::string key;                 ///< "run.temperature_K"
+    std::vector<std::string> values; ///< as TOML
+    std::vector<std::string> words;  ///< as they stand in names: 500, li15si4_600K
+    std::vector<double> numbers;     ///< empty when a value is no number
+};
+
+/// Keys that vary together: one alone, or those of a [[sweep.zip]].
+struct SweepAxis {
+    std::vector<SweptKey> keys;
+    std::size_t size() const { return keys.empty() ? 0 : keys.front().values.size(); }
+};
+
+/// [sweep]
+struct SweepSection {
+    std::vector<SweepAxis> axes; ///< in the order of the file
+    std::int64_t at_once = 0;    ///< points that run at the same time, 0 = found
+    bool reports = true;         ///< of the single points
+};
+
+/// One combination of the values of a sweep.
+struct SweepPoint {
+    std::string name;            ///< of its folder: "temperature_K=500_vacancy_fraction=0.02"
+    std::vector<std::size_t> at; ///< value of each axis
+};
+
+/// All combinations, the last axis varies fastest.
+[[nodiscard]] std::vector<SweepPoint> sweep_points(const SweepSection& sweep);
+
+/// The folder of a point in that of its sweep: OUTPUT/sweep/NAME.
+[[nodiscard]] std::string point_folder(const std::string& output, const std::string& name);
+
 struct Config {
     RunSection run;
     std::vector<TrajectorySection> trajectories;
@@ -292,6 +325,7 @@ struct Config {
     MarkovSection msm;
     std::optional<MesoSection> meso;
     ReportSection report;
+    std::optional<SweepSection> sweep; ///< with the first value of each key above; none in a single point
 
     std::string path;   ///< of the input file
     std::string folder; ///< that holds it: files named in it are relative to this folder
@@ -331,10 +365,11 @@ private:
 struct ReadConfigOptions {
     std::vector<std::string> set; ///< "key=value" of the command line, TOML values; they win over the file
     bool files_must_exist = true; ///< whether a missing trajectory or structure is a problem
+    std::string point = "";       ///< of a sweep, name or number from 0: read as if it were all there is
 };
 
 /// Read and check an input file, all of it: unknown keys (with the nearest known one), types, ranges,
-/// choices, files that are missing.
+/// choices, files that are missing. A sweep is checked at every point.
 /// @throws ConfigError with all problems at once, in the order of the file
 [[nodiscard]] Config read_config(const std::string& path, const ReadConfigOptions& options = {});
 

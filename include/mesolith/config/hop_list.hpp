@@ -20,12 +20,15 @@ struct HopList {
 /// is given, or prefactor exp(-barrier / kT). A hop whose reverse is missing gets the one of detailed
 /// balance, pi ~ exp(-site energy / kT).
 /// @param set  "key=value" of the command line; they win over the file
+/// @param temperature  of lists that have none of their own [K]
 /// @throws ConfigError with all problems at once: unknown keys, wrong types, sites that do not exist, hops
 /// given twice, hops that contradict the site energies, barriers below the site they lead to
-[[nodiscard]] HopList read_hop_list(const std::string& path, const std::vector<std::string>& set = {});
+[[nodiscard]] HopList read_hop_list(const std::string& path, const std::vector<std::string>& set = {},
+                                    std::optional<double> temperature = std::nullopt);
 
 /// The same from text; `path` is for messages and relative files only.
 [[nodiscard]] HopList parse_hop_list(const std::string& text, const std::string& path,
-                                     const std::vector<std::string>& set = {});
+                                     const std::vector<std::string>& set = {},
+                                     std::optional<double> temperature = std::nullopt);
 
 } // namespace mesolith

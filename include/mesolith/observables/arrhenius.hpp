@@ -36,6 +36,13 @@ struct ArrheniusFit {
 ///                    positive and finite
 [[nodiscard]] ArrheniusFit fit_arrhenius(std::span<const ArrheniusPoint> points);
 
+/// The same for values without errors, exact ones or of unknown but equal relative error: all weigh the same,
+/// and the errors of the line come from their scatter about it (two degrees of freedom fewer than points).
+/// The `error` of the points is not looked at; p is NaN.
+/// @throws DataError  fewer than three points or two different temperatures; a temperature or value that is
+///                    not positive and finite
+[[nodiscard]] ArrheniusFit fit_arrhenius_by_scatter(std::span<const ArrheniusPoint> points);
+
 /// Probability that chi^2 with n degrees of freedom exceeds x.
 /// @throws DataError unless n >= 1 and x >= 0
 [[nodiscard]] double chi_squared_tail(double x, int degrees_of_freedom);

@@ -19,8 +19,10 @@ struct TransportModel {
 /// Read a kernel file (JSON, HDF5), a hop list (TOML), a msm.h5, or the msm.h5 of the folder of a run; the
 /// contents decide.
 /// @param set  "key=value" for hop lists
+/// @param temperature  for hop lists that have none of their own [K]
 /// @throws InputError, ConfigError (read_kernel_file, read_hop_list)
 [[nodiscard]] TransportModel read_transport_model(const std::string& path,
-                                                  const std::vector<std::string>& set = {});
+                                                  const std::vector<std::string>& set = {},
+                                                  std::optional<double> temperature = std::nullopt);
 
 } // namespace mesolith
