@@ -224,9 +224,10 @@ void Analysis::add_transport(const std::string& name, const std::vector<std::siz
         out.begin = slope_->begin, out.end = slope_->end, out.straight = window.found;
         // The charge forgets sooner than a tagged ion, and has too few windows to wait longer than it must.
         const DiffusiveWindow of_charge = diffusive_window(all[0], blocks_);
-        collective_slope_ =
-            gls_estimator(all[0], blocks_, std::min(window.begin, of_charge.begin), window.end);
-        out.collective_begin = collective_slope_->begin;
+        // Short lags have the most windows: sixteen of them are used, so that the end stays near.
+        const double begin = std::min(window.begin, of_charge.begin);
+        collective_slope_ = gls_estimator(all[0], blocks_, begin, std::min(window.end, 16 * begin));
+        out.collective_begin = collective_slope_->begin, out.collective_end = collective_slope_->end;
     }
     const double seen = slope_->seen_by_blocks,
                  seen_by_both = std::min(seen, collective_slope_->seen_by_blocks);

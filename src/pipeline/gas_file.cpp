@@ -142,7 +142,7 @@ void write_step(Hdf5Group& g, const GasStepResult& r, const GasModel& model, con
     g.set_attribute("reason", r.reason);
     g.set_attribute("n_blocks", static_cast<std::int64_t>(a.n_blocks));
     g.set_attribute("window_ps", std::vector<double>{a.begin, a.end});
-    g.set_attribute("collective_window_ps", std::vector<double>{a.collective_begin, a.end});
+    g.set_attribute("collective_window_ps", std::vector<double>{a.collective_begin, a.collective_end});
     g.set_attribute("straight", std::int64_t{a.straight});
     const std::uint64_t frames = r.time.size();
     g.write("outputs/time", r.time, {}, about("ps", "of frames"));

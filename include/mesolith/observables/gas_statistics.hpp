@@ -126,13 +126,13 @@ struct GasTransport {
 /// over all of them).
 struct GasAverages {
     std::size_t n_replicas = 0, n_blocks = 0;
-    double time = 0;                              ///< that each replica was followed for [ps]
-    std::vector<double> lag;                      ///< [ps]
-    double begin = 0, end = 0;                    ///< lags between which the slope of the MSD is taken [ps]
-    double collective_begin = 0;                  ///< the same of the collective one, to the same end [ps]
-    bool straight = true;                         ///< the slope of the MSD no longer changes there
-    std::vector<GasTransport> transport;          ///< mobile species, then "all" when there are several
-    std::vector<std::vector<Estimate>> occupancy; ///< [class][species], particles per site
+    double time = 0;           ///< that each replica was followed for [ps]
+    std::vector<double> lag;   ///< [ps]
+    double begin = 0, end = 0; ///< lags between which the slope of the MSD is taken [ps]
+    double collective_begin = 0, collective_end = 0; ///< the same of the collective one [ps]
+    bool straight = true;                            ///< the slope of the MSD no longer changes there
+    std::vector<GasTransport> transport;             ///< mobile species, then "all" when there are several
+    std::vector<std::vector<Estimate>> occupancy;    ///< [class][species], particles per site
     /// Mean time that a particle of a species stays on a site of a class, and that a vacancy stays there:
     /// their number over the rate at which they go [ps].
     std::vector<std::vector<Estimate>> residence;
