@@ -13,6 +13,7 @@
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
 
+#include "exponential.hpp"
 #include "walk_lanes.hpp"
 
 namespace mesolith {
@@ -230,19 +231,6 @@ void for_blocks_with_exits(std::size_t n, std::size_t block, std::vector<Exit>& 
 void count_exits(Passages& passages) {
     sort_exits(passages.exits);
     for (const Exit& e : passages.exits) ++passages.left[static_cast<std::size_t>(e.face)];
-}
-
-/// -log(1 - u) of u = (bits + 1/2) 2^-64 with a relative error below 1e-13, also where it is small or large.
-double exponential(std::uint64_t bits) {
-    constexpr double unit = 0x1p-64;
-    if (bits >> 54 == 0) { // u < 2^-10: six terms of the series
-        const double u = (static_cast<double>(bits) + 0.5) * unit;
-        return u * (1 + u * (1.0 / 2 + u * (1.0 / 3 + u * (1.0 / 4 + u * (1.0 / 5 + u * (1.0 / 6))))));
-    }
-    // 1 - u in halves: signed integers convert faster than unsigned ones
-    const auto high = static_cast<double>(static_cast<std::int64_t>(~bits >> 32)),
-               low = static_cast<double>(static_cast<std::int64_t>(~bits & 0xFFFFFFFFu));
-    return -std::log((high * 0x1p32 + (low + 0.5)) * unit);
 }
 
 /// Slot and time of the interval at which a walker begins.

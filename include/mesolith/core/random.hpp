@@ -19,6 +19,11 @@ enum class RngUse : std::uint32_t {
     md_velocity = 9,
     md_thermostat = 10,
     md_vacancy = 11,       ///< which ions are taken away
+    gas_start = 12,        ///< lattice gas: where particles are put
+    gas_attempt = 13,      ///< hops that are tried
+    gas_clock = 14,        ///< how many of them there are
+    gas_event = 15,        ///< rejection-free: waiting times and hops
+    gas_exchange = 16,     ///< equilibrium moves
     exclusion_frames = 32, ///< a lattice gas looked at in frames (msm/exclusion_frames.hpp)
 };
 
