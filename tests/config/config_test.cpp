@@ -160,7 +160,7 @@ TEST_CASE("all problems are reported at once, each with its line, in the order o
         "in.toml:14:2: mseo: unknown section, did you mean \"meso\"? Known: run, trajectory, md, ions, "
         "sites, "
         "msm, meso, "
-        "report",
+        "report, sweep",
     };
     CHECK(found == expected);
 }

@@ -93,6 +93,45 @@ TEST_CASE("errors, band and the test of curvature are those of repeated noisy da
     CHECK(std::abs(rejected - 0.05 * repeats) < 4 * std::sqrt(0.05 * 0.95 * repeats));
 }
 
+TEST_CASE("values without errors give the line of equal weights and the errors of their scatter",
+          "[observables][arrhenius][statistics]") {
+    const std::vector<double> temperatures{400, 500, 600, 700, 800, 1000};
+    std::vector<ArrheniusPoint> exact;
+    for (const double T : temperatures) exact.push_back({T, law(2.5, 0.21, T), std::nan("")});
+    const ArrheniusFit line = fit_arrhenius_by_scatter(exact);
+    CHECK(std::abs(line.activation_energy - 0.21) < 1e-12);
+    CHECK(line.energy_error() < 1e-12);
+    CHECK(line.log_error_at(300) < 1e-10);
+    CHECK(std::isnan(line.p));
+    // Noise of 5 %: the variance of Ea, and of the line beyond the data, is what the fits say on average.
+    constexpr int repeats = 4000;
+    std::mt19937_64 random(5);
+    std::normal_distribution<double> noise(0, 1);
+    double energy2 = 0, said = 0, band2 = 0, band_said = 0;
+    int inside = 0;
+    for (int r = 0; r < repeats; ++r) {
+        std::vector<ArrheniusPoint> points = exact;
+        for (ArrheniusPoint& p : points) p.value *= std::exp(0.05 * noise(random));
+        const ArrheniusFit fit = fit_arrhenius_by_scatter(points);
+        energy2 += std::pow(fit.activation_energy - 0.21, 2);
+        said += fit.covariance(1, 1);
+        const double off = fit.log_at(300) - std::log(law(2.5, 0.21, 300));
+        band2 += off * off;
+        band_said += std::pow(fit.log_error_at(300), 2);
+        inside +=
+            std::abs(off) < 2.776 * fit.log_error_at(300); // 95 % of Student's t with 4 degrees of freedom
+    }
+    const double four =
+        4 * std::sqrt(2. / repeats + 0.5 / repeats); // of the ratio: chi^2 of 1 over that of 4
+    CHECK(std::abs(energy2 / said - 1) < four);
+    CHECK(std::abs(band2 / band_said - 1) < four);
+    CHECK(std::abs(inside - 0.95 * repeats) < 4 * std::sqrt(0.05 * 0.95 * repeats));
+    CHECK_THROWS_WITH(fit_arrhenius_by_scatter(std::vector<ArrheniusPoint>(2, exact[0])),
+                      Contains("2 values without errors"));
+    CHECK_THROWS_WITH(fit_arrhenius_by_scatter(std::vector<ArrheniusPoint>(3, exact[0])),
+                      Contains("all values are of 400 K"));
+}
+
 TEST_CASE("a bent line is told by its chi squared", "[observables][arrhenius]") {
     std::vector<ArrheniusPoint> points;
     for (const double T : {400., 500., 600., 700., 800.}) { // two processes
