@@ -113,7 +113,7 @@ def test_a_folded_model_has_the_energies_forces_and_stress_of_mace_torch(name, t
     if small:
         results = run_forces(str(tmp_path / f"{name}-float64.pt"), atoms, str(tmp_path))
         d = compare(results, path, head)
-        # 1e-11 without ZBL; with it the scripted model is some 1e-9 off the one in Python.
+        # With ZBL the scripted model is 1e-9 to 4e-9 off the one in Python.
         assert (d[:, 0] < 5e-9 * size).all()
         assert (d[:, 2] < 5e-9 * size).all()
 
