@@ -73,8 +73,9 @@ def numbers(path):
         file.visititems(lambda name, o: found.__setitem__(name, o[()].tobytes()) if isinstance(o, h5py.Dataset) and o.dtype.kind in "iuf" else None)
     return found
 a, b = sys.argv[1:]
-names = sorted(os.listdir(a + "/sweep"))
-assert names and names == sorted(os.listdir(b + "/sweep")), names
+points = lambda f: sorted(n for n in os.listdir(f + "/sweep") if not n.startswith("."))
+names = points(a)
+assert names and names == points(b), names
 for name in names:
     x, y = (numbers(f"{f}/sweep/{name}/meso.h5") for f in (a, b))
     assert x and x == y, (name, sorted(k for k in x.keys() | y.keys() if x.get(k) != y.get(k)))
@@ -103,7 +104,7 @@ expect 1 'its rates are those of 600 K, the run is at 500 K' run in.toml --set '
   --set 'sweep.run.temperature_K=[500]' --set 'sweep.meso.walkers.n=[200]'
 
 # Ctrl-C, a kill of the program, and a time limit: the next run goes on to the same bits.
-long='--set meso.total_time_ps=3e4 --set meso.checkpoint_minutes=2e-3 --set sweep.run.temperature_K=[600,800] --set sweep.meso.walkers.n=[20000,30000]'
+long='--set meso.total_time_ps=4e3 --set meso.checkpoint_minutes=5e-4 --set sweep.run.temperature_K=[600,800] --set sweep.meso.walkers.n=[20000,30000]'
 expect 0 '4 of 4 points done' run in.toml $long --set 'run.output="whole"'
 # wait_for GLOB: until such a file is there
 wait_for() { for _ in $(seq 1500); do compgen -G "$1" >/dev/null && return; sleep 0.02; done; fail "never there: $1"; }

@@ -10,11 +10,15 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="mesolith_report", description="Write the HTML report of a result folder of mesolith."
     )
-    parser.add_argument("folder", help="output folder of `mesolith run`")
+    parser.add_argument("folder", help="output folder of `mesolith run`, of a single run or of a sweep")
     parser.add_argument("--png", metavar="FOLDER", help="also write each picture as a PNG file")
     options = parser.parse_args(arguments)
 
     def write():
+        from . import sweep
+
+        if sweep.is_sweep(options.folder):
+            return sweep.write(options.folder, options.png)
         from .report import write_report
         from .run import load
 

@@ -12,6 +12,7 @@ import numpy as np
 from .command import status_of
 
 BOLTZMANN = 8.617333262e-5  # [eV/K]
+MOST_LINES = 8  # in one panel
 SOURCES = {"model": "Markov model", "direct": "slope of the MSD"}
 
 
@@ -52,7 +53,8 @@ class ArrheniusFile:
             )
         self.series = [Fit(self.file, f"series/{k}") for k in self.file.members("series")]
         self.hops = [f"hop_classes/{k}" for k in self.file.members("hop_classes")]
-        self.temperatures = np.asarray(self.file["runs/temperature"])
+        runs = "runs/temperature" in self.file
+        self.temperatures = np.asarray(self.file["runs/temperature"]) if runs else np.array([])
 
     def of(self, source):
         return [fit for fit in self.series if fit.attributes["source"] == source]
@@ -96,12 +98,61 @@ def draw_fit(ax, fit, colour, label, marker="o", band=True):
     )
 
 
+def unit_text(unit):
+    return unit.replace("angstrom", "Å").replace("^2", "²")
+
+
+def quantity_panels(fits):
+    """(figure, caption): a panel for each of the first three quantities, a line per value of the other keys."""
+    from .canvas import SERIES, log_axis, panels
+    from .numbers import with_error
+
+    quantities = list(dict.fromkeys(f.attributes["axis"] for f in fits))[:3]
+    rows = min(max(sum(f.attributes["axis"] == q for f in fits) for q in quantities), MOST_LINES)
+    height = 3.6 + 0.17 * rows
+    picture, axes = panels(
+        len(quantities),
+        height,
+        left=0.085,
+        bottom=0.5 / height,
+        top=1 - (0.2 + 0.17 * rows) / height,
+        wspace=0.3,
+    )
+    for ax, quantity in zip(axes[0], quantities):
+        lines = [f for f in fits if f.attributes["axis"] == quantity][:MOST_LINES]
+        for fit, colour in zip(lines, SERIES):
+            where = fit.attributes.get("where", "")
+            label = f"{where}: " if where else ""
+            draw_fit(ax, fit, colour, f"{label}{with_error(fit.energy, fit.energy_error)} eV")
+        unit = unit_text(lines[0].attributes.get("units", ""))
+        ax.set_xlabel("1000 K / T")
+        ax.set_ylabel(f"{quantity} ({unit})" if unit else quantity)
+        log_axis(ax.yaxis)
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            fontsize=7,
+            borderaxespad=0.2,
+            labelspacing=0.15,
+            handlelength=1.4,
+        )
+    caption = (
+        "Arrhenius plots: points with one standard error, lines ln v = ln v₀ − Ea/kT, bands of two standard errors"
+        " of the line. Dotted: extrapolation beyond the temperatures of the data."
+    )
+    return picture, caption
+
+
 def figure(data):
     """(title, figure, caption): D of the model and from the MSD side by side, rates of lasting hops below."""
     from .canvas import AXIS_COLOURS, INK, SERIES, log_axis, panels
     from .numbers import with_error
 
     sources = [source for source in SOURCES if data.of(source)]
+    if not sources:  # a table or a sweep
+        main = data.series[0]
+        title = f"Activation energy of {main.attributes['axis']}: {with_error(main.energy, main.energy_error)} eV"
+        return title, *quantity_panels(data.series)
     hops = data.hop_fits()[:6]
     columns = len(sources) + (1 if hops else 0)
     picture, axes = panels(
@@ -161,7 +212,7 @@ def page(data):
         rows.append(
             [
                 SOURCES.get(a["source"], a["source"]),
-                a["axis"],
+                escape(f"{a['axis']} at {a['where']}" if a.get("where") else a["axis"]),
                 escape(with_error(fit.energy, fit.energy_error)),
                 escape(with_error(fit.log_prefactor, float(np.sqrt(fit.covariance[0, 0])))),
                 plain(float(a["chi_squared"])),
@@ -172,7 +223,7 @@ def page(data):
         f"<h1>{escape(title)}</h1>",
         f"<figure>{image(picture, escape(title))}<figcaption>{escape(caption)}</figcaption></figure>",
         "<h2>Diffusivity</h2>",
-        table(["D from", "axis", "Ea (eV)", "ln D₀ (Å²/ps)", "χ²", "p"], rows, (2, 3, 4, 5)),
+        table(["from", "of", "Ea (eV)", "ln v₀", "χ²", "p"], rows, (2, 3, 4, 5)),
         '<p class="note">p is the probability of a χ² as large or larger if the points lie on a straight line;'
         " with two temperatures there is none.</p>",
     ]
