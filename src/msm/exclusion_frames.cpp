@@ -14,8 +14,8 @@ class FramedGas {
 public:
     FramedGas(const SiteSet& sites, const HopNetwork& network, std::span<const double> rates,
               std::size_t n_ions, std::uint64_t seed, std::uint64_t replica)
-        : sites_(sites), finder_(sites), neighbours_(neighbours_of(sites, network)), rates_(rates),
-          seed_(seed), replica_(replica), ion_on_(sites.size(), -1) {
+        : finder_(sites), neighbours_(neighbours_of(sites, network)), rates_(rates), seed_(seed),
+          replica_(replica), ion_on_(sites.size(), -1) {
         std::vector<std::size_t> order(sites.size());
         for (std::size_t s = 0; s < order.size(); ++s) order[s] = s;
         Stream random(seed_, RngUse::exclusion_frames, replica_, step_++);
@@ -83,7 +83,6 @@ private:
         chosen_ = uniform01(random) * total_;
     }
 
-    const SiteSet& sites_;
     SiteFinder finder_;
     Neighbours neighbours_;
     std::span<const double> rates_;
