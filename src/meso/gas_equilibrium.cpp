@@ -53,7 +53,7 @@ private:
 class Moves {
 public:
     Moves(const GasModel& model, GasState& state, std::uint64_t seed, std::uint64_t stream)
-        : model_(model), weight_(model), state_(state), random_(seed, RngUse::gas_exchange, stream) {
+        : weight_(model), state_(state), random_(seed, RngUse::gas_exchange, stream) {
         for (std::size_t i = 0; i < state.occupant.size(); ++i) {
             if (state.occupant[i] < 0)
                 empty_.push_back(static_cast<std::uint32_t>(i));
@@ -79,7 +79,6 @@ public:
     }
 
 private:
-    const GasModel& model_;
     SiteWeights weight_;
     GasState& state_;
     GasStream random_;
