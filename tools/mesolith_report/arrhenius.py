@@ -203,6 +203,7 @@ def figure(data):
 def page(data):
     from .canvas import image
     from .numbers import grouped, plain, with_error
+    from .markup import whole_page
     from .report import escape, table
 
     title, picture, caption = figure(data)
@@ -255,16 +256,7 @@ def page(data):
     warnings = data.file.attr("/", "warnings", [])
     for text in [warnings] if isinstance(warnings, str) else warnings:
         parts.append(f'<div class="warning">{escape(text)}</div>')
-    parts.append(
-        f'<p class="note">mesolith {escape(data.file.attr("/", "version", ""))}'
-        f' ({escape(data.file.attr("/", "commit", ""))}), {escape(data.file.attr("/", "created", ""))}</p>'
-    )
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css"), encoding="utf-8") as file:
-        style = file.read()
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<style>{style}</style></head><body><main>{"".join(parts)}</main></body></html>\n'
-    )
+    return whole_page(title, parts, data.file)
 
 
 def write(path, out=None):

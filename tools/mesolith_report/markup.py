@@ -1,6 +1,7 @@
 """Pieces of the page: escaped text, badges, tables, notes."""
 
 import html
+import os
 import re
 
 
@@ -47,3 +48,17 @@ def note(text):
 def whole(text):
     """Kept on one line."""
     return f'<span class="whole">{escape(text)}</span>'
+
+
+def whole_page(title, parts, file):
+    """A page of its own about one result file, which ends with the program that wrote it."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css"), encoding="utf-8") as css:
+        style = css.read()
+    origin = (
+        f'<p class="note">mesolith {escape(file.attr("/", "version", ""))}'
+        f' ({escape(file.attr("/", "commit", ""))}), {escape(file.attr("/", "created", ""))}</p>'
+    )
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<style>{style}</style></head><body><main>{"".join(parts)}{origin}</main></body></html>\n'
+    )

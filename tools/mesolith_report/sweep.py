@@ -207,6 +207,7 @@ def point_table(data):
 
 def page(data, png=None):
     from .canvas import image
+    from .markup import whole_page
     from .report import escape
 
     if png:
@@ -247,16 +248,7 @@ def page(data, png=None):
     for text in [warnings] if isinstance(warnings, str) else warnings:
         if text:
             parts.append(f'<div class="warning">{escape(text)}</div>')
-    parts.append(
-        f'<p class="note">mesolith {escape(data.file.attr("/", "version", ""))}'
-        f' ({escape(data.file.attr("/", "commit", ""))}), {escape(data.file.attr("/", "created", ""))}</p>'
-    )
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css"), encoding="utf-8") as file:
-        style = file.read()
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Sweep {escape(title)}</title>'
-        f'<style>{style}</style></head><body><main>{"".join(parts)}</main></body></html>\n'
-    )
+    return whole_page(f"Sweep {title}", parts, data.file)
 
 
 def is_sweep(folder):
