@@ -2,12 +2,15 @@
 include(CMakePackageConfigHelpers)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mesolith)
 
-set(libraries mesolith mesolith_torch)
+set(libraries mesolith)
 foreach(module IN LISTS MESOLITH_MODULES)
   list(APPEND libraries mesolith_${module})
 endforeach()
 install(TARGETS ${libraries} EXPORT mesolithTargets)
 install(TARGETS mesolith_cli)
+if(TARGET mesolith_torch_mace)
+  install(TARGETS mesolith_torch_mace LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/mesolith)
+endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mesolith DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/tools/mesolith_report)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/tools/mesolith_report DESTINATION ${CMAKE_INSTALL_DATADIR}/mesolith/python

@@ -71,8 +71,6 @@ function(mesolith_find_torch)
   if(EXISTS ${include}/fmt/format.h) # a wheel brings headers of its own fmt, which hide ours, without its library
     target_compile_definitions(mesolith_torch INTERFACE FMT_HEADER_ONLY)
   endif()
-  # Programs that never ask for it do not load its two hundred libraries.
-  target_link_options(mesolith_torch INTERFACE LINKER:--as-needed)
   set(MESOLITH_HAS_TORCH ON PARENT_SCOPE)
 endfunction()
 

@@ -2,63 +2,34 @@
 // gathers worth the name, and walk_lanes_plain is used.
 #include "walk_lanes.hpp"
 
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12 warns of its own intrinsics, whose unused operand is undefined on purpose (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "meso/walk_lanes.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "philox_lanes.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace mesolith {
 namespace HWY_NAMESPACE {
 
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+#if MESOLITH_WIDE_LANES
 
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<std::uint64_t>;
-using V = hn::Vec<D>;
-constexpr std::size_t width = hn::MaxLanes(D());
 constexpr std::size_t group = 4; // vectors that step together
 static_assert(lanes % (width * group) == 0);
 
-HWY_INLINE V all(std::uint64_t value) { return hn::Set(D(), value); }
 HWY_INLINE V gather(const std::uint64_t* table, V index) {
     const hn::RebindToSigned<D> signed_tag;
     return hn::GatherIndex(D(), table, hn::BitCast(signed_tag, index));
 }
-/// Product of the low halves.
-HWY_INLINE V mul(V a, V b) {
-    const hn::Repartition<std::uint32_t, D> halves;
-    return hn::MulEven(hn::BitCast(halves, a), hn::BitCast(halves, b));
-}
-/// Low halves of a | low halves of b << 32.
-HWY_INLINE V join(V low, V high) {
-    const hn::Repartition<std::uint32_t, D> halves;
-    return hn::BitCast(D(),
-                       hn::OddEven(hn::BitCast(halves, hn::ShiftLeft<32>(high)), hn::BitCast(halves, low)));
-}
 HWY_INLINE V low_half(V v) { return hn::And(v, all(0xFFFFFFFFu)); }
 
-/// The first and second 64 bits of Philox blocks. Only the low half of each word counts on the way, which is
-/// all that the multiplication reads: upper halves may hold anything.
+/// One vector of Philox blocks.
 HWY_INLINE void random_bits(V c0, V c1, V c2, V c3, std::uint64_t seed, V& first, V& second) {
-    auto key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
-    const V m0 = all(0xD2511F53u), m1 = all(0xCD9E8D57u);
-#pragma GCC unroll 10
-    for (int round = 0; round < 10; ++round) {
-        const V a = mul(c0, m0), b = mul(c2, m1);
-        c0 = hn::Xor3(hn::ShiftRight<32>(b), c1, all(key0));
-        c2 = hn::Xor3(hn::ShiftRight<32>(a), c3, all(key1));
-        c1 = b, c3 = a;
-        key0 += 0x9E3779B9u, key1 += 0xBB67AE85u;
-    }
-    first = join(c0, c1), second = join(c2, c3);
+    V a[1] = {c0}, b[1] = {c1}, c[1] = {c2}, d[1] = {c3}, out[2][1];
+    philox_lanes(a, b, c, d, seed, out[0], out[1]);
+    first = out[0][0], second = out[1][0];
 }
 
 struct State {

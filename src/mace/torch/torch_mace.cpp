@@ -22,8 +22,11 @@
 #include <torch/version.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/version.hpp"
 #include "mesolith/md/neighbour_list.hpp"
 #include "mesolith/trajectory/elements.hpp"
+
+#include "entry.hpp"
 
 namespace mesolith {
 namespace {
@@ -408,10 +411,17 @@ private:
 
 } // namespace
 
-bool torch_available() { return true; }
+extern "C" {
 
-std::unique_ptr<ForceField> load_torch_mace(const std::string& path, const TorchMaceOptions& options) {
-    return std::make_unique<ScriptedMace>(load_model(path, options));
+[[gnu::visibility("default")]] const char* mesolith_torch_mace_commit() {
+    static const std::string text = commit();
+    return text.c_str();
+}
+
+[[gnu::visibility("default")]] ForceField* mesolith_new_torch_mace(const std::string& path,
+                                                                   const TorchMaceOptions& options) {
+    return new ScriptedMace(load_model(path, options));
+}
 }
 
 } // namespace mesolith
