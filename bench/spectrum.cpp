@@ -9,10 +9,10 @@
 #include <string>
 
 #include <Eigen/Dense>
-#include <Eigen/Eigenvalues>
 
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/core/random.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 
 #include "clock.hpp"
 

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <vector>
 
-#include <Eigen/Eigenvalues>
 #include <fmt/core.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 
 namespace mesolith {
 

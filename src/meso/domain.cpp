@@ -6,11 +6,11 @@
 #include <limits>
 #include <map>
 
-#include <Eigen/Eigenvalues>
 #include <Eigen/Geometry>
 #include <fmt/core.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 #include "mesolith/msm/generator.hpp"
 
 namespace mesolith {

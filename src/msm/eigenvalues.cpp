@@ -5,10 +5,10 @@
 #include <cmath>
 #include <limits>
 
-#include <Eigen/Eigenvalues>
 #include <Eigen/LU>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 
 #include "tridiagonal.hpp"
 

@@ -8,12 +8,12 @@
 #include <numbers>
 #include <type_traits>
 
-#include <Eigen/Eigenvalues>
 #include <Eigen/LU>
 #include <Spectra/GenEigsSolver.h>
 #include <Spectra/SymEigsSolver.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 
 #include "eigenvalues.hpp"
 

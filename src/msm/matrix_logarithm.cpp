@@ -6,11 +6,11 @@
 #include <numbers>
 
 #include <Eigen/Dense>
-#include <Eigen/Eigenvalues>
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 
 namespace mesolith {
 

@@ -7,12 +7,12 @@
 #include <numbers>
 #include <set>
 
-#include <Eigen/Eigenvalues>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/units.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 
 namespace mesolith {
 namespace {

@@ -2,11 +2,11 @@
 
 #include <chrono>
 
-#include <Eigen/Eigenvalues>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "mesolith/core/interrupt.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 #include "mesolith/meso/bounds.hpp"
 #include "mesolith/msm/transport.hpp"
 

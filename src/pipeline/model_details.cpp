@@ -10,6 +10,7 @@
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/parallel.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 #include "mesolith/msm/first_passage.hpp"
 #include "mesolith/msm/pooling.hpp"
 

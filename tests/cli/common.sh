@@ -3,6 +3,8 @@ set -u
 program=$1
 source_folder=$2
 failures=0
+# How often a run is killed: fewer times under the sanitizers, where all is slow.
+n_kills=${MESOLITH_KILLS:-20}
 rm -rf work && mkdir work && cd work || exit 1
 
 fail() {

@@ -67,13 +67,13 @@ expect 2 'md.write_trajectory: expected true with this sites.source' md md.toml 
 expect 2 'holds no replica that was mapped.*mesolith md' sites md.toml --set $stream --set 'run.output="none"'
 expect 2 'md.replicas_per_graph: expected 0 or 1, got 2' md md.toml --set md.replicas_per_graph=2 --set 'run.output="graph"'
 
-# Killed 20 times at random moments, whatever it was doing.
+# Killed $n_kills times at random moments, whatever it was doing.
 RANDOM=3
 kills=0 tries=0
 begin=$(date +%s.%N)
 expect 0 'md: wrote' md md.toml --set 'run.output="timed"'
 end=$(date +%s.%N)
-while [ $kills -lt 20 ] && [ $tries -lt 100 ]; do
+while [ $kills -lt $n_kills ] && [ $tries -lt 100 ]; do
   tries=$((tries + 1))
   "$program" md md.toml --restart --set 'run.output="killed"' >out.txt 2>err.txt &
   pid=$!
@@ -89,7 +89,7 @@ while [ $kills -lt 20 ] && [ $tries -lt 100 ]; do
     rm -r killed
   fi
 done
-[ $kills -eq 20 ] || fail "only $kills kills"
+[ $kills -eq $n_kills ] || fail "only $kills kills"
 expect 0 'md: wrote' md md.toml --restart --set 'run.output="killed"'
 same langevin killed
 expect 0 '(md: wrote|nothing has changed)' md md.toml --restart --set 'run.output="killed-stream"' --set $stream

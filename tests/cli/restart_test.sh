@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Mesoscale runs that are killed at any moment go on from their checkpoint to the same bits: walkers in discrete and in
-# continuous time, and a field, each killed 20 times, and a lattice gas. A time limit ends a run with status 75.
+# continuous time, and a field, each killed $n_kills times, and a lattice gas. A time limit ends a run with status 75.
 . "$(dirname "$0")/common.sh"
 
 cat >slab.toml <<'TOML'
@@ -47,7 +47,7 @@ seconds() { date +%s.%N; }
 RANDOM=20
 
 # killed NAME ARGUMENTS...: run it through, then once more with $wanted kills at random moments.
-input=slab.toml wanted=20
+input=slab.toml wanted=$n_kills
 killed() {
   local name=$1
   shift
@@ -99,9 +99,9 @@ energy_eV = 0.01
 enabled = false
 TOML
 cp "$source_folder/inputs/kernels/fcc_vacancy.toml" fcc.toml
-input=gas.toml wanted=5
+input=gas.toml wanted=$(((n_kills + 3) / 4))
 killed gas
-wanted=3
+wanted=$(((n_kills + 5) / 8))
 killed gas_free --set meso.gas.solver=rejection_free
 input=slab.toml
 

@@ -1,9 +1,8 @@
 #include <functional>
 #include <random>
 
-#include <Eigen/Eigenvalues>
-
 #include "mesolith/core/error.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 #include "mesolith/meso/domain.hpp"
 #include "mesolith/msm/transport.hpp"
 

@@ -3,9 +3,9 @@
 #include <numbers>
 
 #include <Eigen/Dense>
-#include <Eigen/Eigenvalues>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/crystal/eigen_solvers.hpp"
 #include "mesolith/msm/chapman_kolmogorov.hpp"
 #include "mesolith/msm/spectrum.hpp"
 
