@@ -75,11 +75,12 @@ void add_record_commands(CLI::App& app, RecordArguments& a) {
     list(record->add_option("--temperatures", a.record.temperatures,
                             "of the runs, K (default: run.temperature_K of each)"));
     record->add_option("--x-full", a.record.x_full,
-                       "lithium per host atom of the lattice gases of a sweep when no site is vacant");
+                       "of lattice gases: lithium per host atom when no site is vacant");
     record->add_option("--x-max", a.record.x_max, "lithium per host atom at stoichiometry 1");
     record->add_option("--c-max", a.record.c_max, "lithium concentration there, mol/m3");
-    record->add_option("--kind", a.kind,
-                       "of D in tables: tracer, jump or chemical; of sweeps, default chemical");
+    record->add_option(
+        "--kind", a.kind,
+        "tracer, jump or chemical: of D in tables, or wanted of lattice gases (default chemical)");
     record->add_option("--frame", a.frame, "volume that D counts in: current (default) or reference");
     record->add_option("--unit", a.record.unit, "of D in tables that do not tell: m2/s, cm2/s or A2/ps");
     list(record->add_option("--two-phase", a.record.two_phase, "ranges of x with two phases: LOW,HIGH,..."));

@@ -161,14 +161,14 @@ std::optional<double> homogenised_of(const RunFiles& files, const std::string& m
 
 // Sources
 
-enum class SourceType { run, sweep, table, record };
+enum class SourceType { run, gases, table, record };
 
 SourceType type_of(const std::string& source) {
     if (!fs::exists(source))
         throw InputError(source + ": no such file or folder. Name the folder of a run or sweep, a CSV table "
                                   "or a record");
     try {
-        if (is_sweep(source)) return SourceType::sweep;
+        if (is_sweep(source) || is_gas_run(source)) return SourceType::gases;
     } catch (const FileError& error) { // a file that the user names is input
         throw InputError(error.what());
     }
@@ -376,8 +376,8 @@ DiffusivityRecord build_record(const std::vector<std::string>& sources, const Re
     for (const std::string& source : sources) types.push_back(type_of(source));
     const auto n_runs = static_cast<std::size_t>(std::count(types.begin(), types.end(), SourceType::run));
     if (!std::isnan(options.x_full) &&
-        std::find(types.begin(), types.end(), SourceType::sweep) == types.end())
-        throw InputError("--x-full: expected a sweep among the sources, got none. Leave it out");
+        std::find(types.begin(), types.end(), SourceType::gases) == types.end())
+        throw InputError("--x-full: expected lattice gases among the sources, got none. Leave it out");
     if (!options.temperatures.empty() && options.temperatures.size() != n_runs)
         throw InputError(fmt::format("--temperatures: expected {} numbers (one per run), got {}", n_runs,
                                      options.temperatures.size()));
@@ -414,8 +414,8 @@ DiffusivityRecord build_record(const std::vector<std::string>& sources, const Re
             for (const RecordInput& input : from.inputs) take_input(input);
             for (std::string& warning : from.warnings) record.warnings.push_back(std::move(warning));
             record.points.push_back(std::move(from.point));
-        } else if (types[k] == SourceType::sweep) {
-            SweepPoints from = points_of_sweep(source, options.kind, options.x_full);
+        } else if (types[k] == SourceType::gases) {
+            GasPoints from = points_of_gases(source, options.kind, options.x_full);
             agreement.see(from.kind, source);
             record.haven_source = from.haven_source;
             record.theta_source = from.theta_source;
@@ -467,9 +467,9 @@ DiffusivityRecord build_record(const std::vector<std::string>& sources, const Re
     if (record.name.empty()) {
         // "runs/a/" and "runs/a/sweep.h5" are named "a"
         fs::path first = fs::path(sources.front()).lexically_normal();
-        const bool inside = types.front() == SourceType::sweep && !fs::is_directory(first);
+        const bool inside = types.front() == SourceType::gases && !fs::is_directory(first);
         if ((inside || !first.has_filename()) && first.has_parent_path()) first = first.parent_path();
-        record.name = first.stem().string();
+        record.name = (fs::is_directory(first) ? first.filename() : first.stem()).string();
     }
     add_provenance(record, {});
     as_input("", [&] {

@@ -106,12 +106,16 @@ expect 2 'gas_tracer.json: .*holds the tracer one' export gas_tracer.json --to p
 expect 0 'wrote gas_c.csv' export gas_tracer.json --to pybamm --haven measured --theta 20 --out gas_c.csv
 expect 2 'runs/gas/sweep.h5: x: expected the composition.*--x-full' record runs/gas --x-max 3.75 --out no.h5
 expect 2 'x_max is not known' record runs/gas --x-full 3.75 --out no.h5
-expect 2 '--x-full: expected a sweep' record runs/run1 --x 1 --x-max 4 --x-full 4 --out no.h5
+expect 2 '--x-full: expected lattice gases' record runs/run1 --x 1 --x-max 4 --x-full 4 --out no.h5
 expect 2 'gas_tracer.json: is tracer, .*runs/gas says chemical|runs/gas: is chemical|gas_tracer.json: is tracer' \
   record runs/gas gas_tracer.json --x-full 3.75 --x-max 3.75 --out no.h5
 cp -r runs/gas cut && head -c 3000 runs/gas/sweep.h5 >cut/sweep.h5
 expect 2 'cut/sweep.h5: not a complete HDF5 file' record cut --x-full 3.75 --x-max 3.75 --out no.h5
 expect 2 'cut/sweep.h5: not a complete HDF5 file' record cut/sweep.h5 --x-full 3.75 --x-max 3.75 --out no.h5
+# One run alone, here one of the points.
+point=$(ls -d runs/gas/sweep/temperature_K=800_*0.1)
+expect 0 'chemical diffusivity' record "$point" --x-full 3.75 --x-max 3.75 --out one.json
+grep -F "$(grep -o '"D": [^]]*]' one.json)" gas_chemical.json >/dev/null || fail "one run differs from the sweep: $(cat one.json)"
 # A point that failed is a hole.
 echo '{}' >bad.json
 sed '/^\[sweep\]/,$d' gas.toml >holes.toml
@@ -120,7 +124,7 @@ cat >>holes.toml <<TOML
 "meso.gas.vacancy_fraction" = [0.02, 0.1]
 [[sweep.zip]]
 "run.temperature_K" = [500, 800]
-"meso.material.1.kernel" = ["$source_folder/inputs/kernels/li15si4_vacancy.toml", "bad.json"]
+"meso.material.0.kernel" = ["$source_folder/inputs/kernels/li15si4_vacancy.toml", "bad.json"]
 TOML
 expect 1 '2 of 4 points failed' run holes.toml --threads 1 --set 'run.output="runs/holes"'
 expect 0 'warning: .*2 of 4 points are holes: .*temperature_K=800.*failed: ' record runs/holes --x-full 3.75 --x-max 3.75 --out holes.h5

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -202,7 +203,7 @@ TEST_CASE("points that failed or wait are holes with names, and a regular grid i
           "[pipeline][record]") {
     const TemporaryFolder folder;
     Sweep sweep(folder);
-    sweep.outcomes[1] = {"failed", "no luck", 1, {}};
+    sweep.outcomes[1] = {"failed", "no luck\nat all", 1, {}};
     sweep.outcomes[5] = {"waiting", "", 0, {}};
     sweep.outcomes[0].summary.verdict = "fail";
     sweep.write();
@@ -211,7 +212,7 @@ TEST_CASE("points that failed or wait are holes with names, and a regular grid i
     REQUIRE(record.warnings.size() == 2);
     CHECK_THAT(record.warnings[0], contains_text("2 of 6 points are holes"));
     CHECK_THAT(record.warnings[0],
-               contains_text("temperature_K=500_vacancy_fraction=0.05 (failed: no luck)"));
+               contains_text("temperature_K=500_vacancy_fraction=0.05 (failed: no luck at all)"));
     CHECK_THAT(record.warnings[0], contains_text("temperature_K=700_vacancy_fraction=0.1 (waiting)"));
     CHECK_THAT(record.warnings[1],
                contains_text("a check failed at temperature_K=500_vacancy_fraction=0.01"));
@@ -270,7 +271,8 @@ TEST_CASE("a sweep that cannot be a record is refused in one line", "[pipeline][
     write_diffusivity_record(folder / "tracer.h5", build_record({folder.path()}, o));
     CHECK_THAT(complaint({folder / "tracer.h5", folder.path()}, options()),
                contains_text("is chemical, " + folder.path()));
-    CHECK_THAT(complaint({folder / "tracer.h5"}, options()), contains_text("--x-full: expected a sweep"));
+    CHECK_THAT(complaint({folder / "tracer.h5"}, options()),
+               contains_text("--x-full: expected lattice gases"));
 
     // Damaged: cut off anywhere, of another kind, or with a column of another length.
     const std::string bytes = read_text_file(file);

@@ -35,23 +35,27 @@ struct RunPoint {
 /// @throws InputError no msm.h5, no temperature
 [[nodiscard]] RunPoint point_of_run(const std::string& folder, std::optional<double> temperature = {});
 
-/// Points of a record from a sweep of lattice gases (occupancy = "exclusion"), one per composition and
-/// temperature: tensor with errors, Haven ratio, thermodynamic factor where it is in D, hops of all ions.
-struct SweepPoints {
+/// Points of a record from lattice gases (occupancy = "exclusion"), one per composition and temperature:
+/// tensor with errors, Haven ratio, thermodynamic factor where it is in D, hops of all ions.
+struct GasPoints {
     DiffusivityKind kind = DiffusivityKind::chemical;
     std::vector<DiffusivityPoint> points;
     std::string haven_source, theta_source;
-    std::string step; ///< for the provenance: the sweep with its version and seed, and the rule for x
+    std::string step; ///< for the provenance: from where, with version and seed, and the rule for x
     std::vector<RecordInput> inputs;
     std::uint64_t seed = 0;
     std::vector<std::string> warnings; ///< holes by name: points that failed or have not run
 };
-/// @param path    sweep.h5 or its folder
+/// @param source  sweep.h5, its folder, or the folder of one run
 /// @param kind    none: chemical, which needs Theta at each point
 /// @param x_full  lithium per host atom when no site is vacant: x = x_full (1 - vacancy fraction)
 /// @throws InputError damaged, no lattice gases, no Theta though it is needed, no x_full, no point is done
-[[nodiscard]] SweepPoints points_of_sweep(const std::string& path, std::optional<DiffusivityKind> kind,
-                                          double x_full);
+[[nodiscard]] GasPoints points_of_gases(const std::string& source, std::optional<DiffusivityKind> kind,
+                                        double x_full);
+
+/// Whether the folder is that of a run of a lattice gas without a Markov model.
+/// @throws FileError when its meso.h5 is damaged
+[[nodiscard]] bool is_gas_run(const std::string& folder);
 
 /// Points of a table with columns x or stoichiometry; temperature [K]; D with its unit, or D_xx ... D_xy;
 /// error, relative error or standard error of log10 D; hops (docs/continuum.md).

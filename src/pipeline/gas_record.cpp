@@ -1,4 +1,4 @@
-// Points of a diffusivity record from a sweep of lattice gases.
+// Points of a diffusivity record from lattice gases: those of a sweep, or of one run.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -8,7 +8,9 @@
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/io/store.hpp"
+#include "mesolith/io/summary_file.hpp"
 #include "mesolith/pipeline/diffusivity_record.hpp"
+#include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/sweep.hpp"
 
 namespace mesolith {
@@ -88,9 +90,38 @@ std::string listed(const std::vector<std::string>& names) {
                        names.size() > shown ? fmt::format("; {} more", names.size() - shown) : "");
 }
 
-SweepPoints read_points(const std::string& path, std::optional<DiffusivityKind> kind, double x_full) {
-    const SweepResults results = read_sweep(path);
-    const Provenance provenance = read_provenance(Hdf5File::open(path));
+/// What summaries say, a row for each run.
+struct Gases {
+    std::string path; ///< file that they are from
+    std::string step; ///< for the provenance
+    SweepResults results;
+    Provenance provenance;
+};
+
+Gases gases_of_sweep(const std::string& path) {
+    return {path, "sweep " + path, read_sweep(path), read_provenance(Hdf5File::open(path))};
+}
+
+/// One run as a sweep of one point.
+Gases gases_of_run(const std::string& folder) {
+    const RunFiles files(folder);
+    const SummaryFile summary = read_summary_file(files.summary);
+    Gases gases{files.meso, "run " + folder, {}, read_provenance(Hdf5File::open(files.meso))};
+    SweepResults& r = gases.results;
+    r.name = {summary.name};
+    r.folder = {""};
+    r.status = {"done"};
+    r.message = {""};
+    r.verdict = {summary.verdict};
+    for (const SummaryNumber& n : summary.results)
+        r.results.push_back({n.key, n.unit, n.text, {n.value}, {n.error}});
+    return gases;
+}
+
+GasPoints read_points(const Gases& gases, std::optional<DiffusivityKind> kind, double x_full) {
+    const std::string& path = gases.path;
+    const SweepResults& results = gases.results;
+    const Provenance& provenance = gases.provenance;
     const auto complain = [&](const std::string& what) { throw InputError(path + ": " + what); };
     if (results.count("done") == 0)
         complain(fmt::format("status: expected points that are done, got none of {}. Run the sweep first",
@@ -106,7 +137,7 @@ SweepPoints read_points(const std::string& path, std::optional<DiffusivityKind> 
         complain("x: expected the composition, got vacancy fractions only. Give --x-full, lithium per host "
                  "atom when no site is vacant (3.75 for Li15Si4)");
 
-    SweepPoints out;
+    GasPoints out;
     std::vector<std::string> without_theta;
     for (const std::string& ending : endings(results)) {
         const SweptGas gas(results, ending);
@@ -114,16 +145,11 @@ SweepPoints read_points(const std::string& path, std::optional<DiffusivityKind> 
             if (gas.at("D_J", k).value > 0 && std::isnan(gas.at("theta", k).value))
                 without_theta.push_back(gas.name(k));
     }
-    if (!kind && !without_theta.empty())
-        complain(
-            fmt::format("theta: expected a value at each point (the chemical D needs it), got none at {}. "
-                        "Give --kind jump or tracer",
-                        listed(without_theta)));
     out.kind = kind.value_or(DiffusivityKind::chemical);
     const bool chemical = out.kind == DiffusivityKind::chemical;
     if (chemical && !without_theta.empty())
         complain(
-            fmt::format("theta: expected a value at each point (kind chemical needs it), got none at {}. "
+            fmt::format("theta: expected a value at each point (the chemical D needs it), got none at {}. "
                         "Give --kind jump or tracer",
                         listed(without_theta)));
     const std::string key = out.kind == DiffusivityKind::tracer ? "D_tracer" : "D_J";
@@ -133,8 +159,9 @@ SweepPoints read_points(const std::string& path, std::optional<DiffusivityKind> 
         const SweptGas gas(results, ending);
         for (std::size_t k = 0; k < results.size(); ++k) {
             if (results.status[k] != "done") {
-                holes.push_back(fmt::format("{} ({}{})", gas.name(k), results.status[k],
-                                            results.message[k].empty() ? "" : ": " + results.message[k]));
+                std::string why = results.message[k].empty() ? "" : ": " + results.message[k];
+                std::replace(why.begin(), why.end(), '\n', ' ');
+                holes.push_back(fmt::format("{} ({}{})", gas.name(k), results.status[k], why));
                 continue;
             }
             std::optional<DiffusivityPoint> p = measured(gas, k, key);
@@ -145,7 +172,8 @@ SweepPoints read_points(const std::string& path, std::optional<DiffusivityKind> 
             if (chemical) use_theta(*p, gas.at("theta", k));
             p->temperature = gas.at(temperature_key, k).value;
             p->x = x_full * (1 - gas.at("vacancy_fraction", k).value);
-            p->source = (fs::path(path).parent_path() / results.folder[k]).string();
+            const fs::path parent = fs::path(path).parent_path();
+            p->source = (results.folder[k].empty() ? parent : parent / results.folder[k]).string();
             if (results.verdict[k] == "fail") doubtful.push_back(gas.name(k));
             out.points.push_back(std::move(*p));
         }
@@ -158,28 +186,37 @@ SweepPoints read_points(const std::string& path, std::optional<DiffusivityKind> 
                                            holes.size() + out.points.size(), listed(holes)));
     if (!doubtful.empty())
         out.warnings.push_back(fmt::format("{}: a check failed at {}", path, listed(doubtful)));
-    if (out.kind != DiffusivityKind::tracer) out.haven_source = "measured at each point of the sweep";
-    if (chemical) out.theta_source = "of the lattice gas at each point of the sweep";
+    if (out.kind != DiffusivityKind::tracer) out.haven_source = "measured at each point";
+    if (chemical) out.theta_source = "of the lattice gas at each point";
     out.seed = provenance.seed;
-    const InputFile file = describe_input(path);
+    const InputFile file = describe_input(path); // of the results
     out.inputs.push_back({file.path, file.sha256, file.bytes});
     for (const InputFile& input : provenance.inputs)
         out.inputs.push_back({input.path, input.sha256, input.bytes});
-    out.step = fmt::format("{} of the lattice gases of sweep {} (mesolith {}, {}; seed {}), x = {:g} (1 - "
-                           "vacancy fraction)",
+    out.step = fmt::format("{} of the lattice gases of {} (mesolith {}, {}; seed {}), x = {:g} (1 - vacancy "
+                           "fraction)",
                            chemical       ? "D~ = D_J Theta"
                            : key == "D_J" ? "D_J"
                                           : "D*",
-                           path, provenance.version, provenance.commit, provenance.seed, x_full);
+                           gases.step, provenance.version, provenance.commit, provenance.seed, x_full);
     return out;
 }
 
 } // namespace
 
-SweepPoints points_of_sweep(const std::string& source, std::optional<DiffusivityKind> kind, double x_full) {
-    const std::string path = fs::is_directory(source) ? (fs::path(source) / "sweep.h5").string() : source;
+bool is_gas_run(const std::string& folder) {
+    const RunFiles files(folder);
+    return fs::is_directory(folder) && !fs::exists(files.msm) && fs::exists(files.meso) &&
+           Hdf5File::open(files.meso).has_group("gas");
+}
+
+GasPoints points_of_gases(const std::string& source, std::optional<DiffusivityKind> kind, double x_full) {
     try {
-        return read_points(path, kind, x_full);
+        if (is_sweep(source))
+            return read_points(
+                gases_of_sweep(fs::is_directory(source) ? (fs::path(source) / "sweep.h5").string() : source),
+                kind, x_full);
+        return read_points(gases_of_run(source), kind, x_full);
     } catch (const FileError& error) { // a file that the user names is input
         throw InputError(error.what());
     }
