@@ -92,12 +92,14 @@ std::vector<std::string> header(const DiffusivityRecord& r, DiffusivityScalar sc
         fmt::format("x_max: {} lithium per host atom at stoichiometry 1", number(r.x_max)),
         fmt::format("c_max: {}", known(r.c_max, " mol.m-3")),
     };
-    if (!r.haven_source.empty())
-        lines.push_back(
-            fmt::format("Haven ratio: {} ({})", spread(r, &DiffusivityPoint::haven), r.haven_source));
-    if (!r.theta_source.empty())
-        lines.push_back(fmt::format("thermodynamic factor: {} ({})", spread(r, &DiffusivityPoint::theta),
-                                    r.theta_source));
+    const auto factor = [&](const char* name, double DiffusivityPoint::*member, const std::string& source) {
+        if (source.empty()) return;
+        const std::string values = spread(r, member); // of fits it is not known
+        lines.push_back(values.empty() ? fmt::format("{}: {}", name, source)
+                                       : fmt::format("{}: {} ({})", name, values, source));
+    };
+    factor("Haven ratio", &DiffusivityPoint::haven, r.haven_source);
+    factor("thermodynamic factor", &DiffusivityPoint::theta, r.theta_source);
     lines.push_back("valid_stoichiometry: " + two(r.valid_x.low / r.x_max, r.valid_x.high / r.x_max));
     lines.push_back("valid_T: " + two(r.valid_temperature.low, r.valid_temperature.high));
     for (const ValueRange& gap : r.masked)

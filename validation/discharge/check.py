@@ -13,6 +13,7 @@ import sys
 import tomllib
 import warnings
 
+import h5py
 import numpy as np
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -29,8 +30,9 @@ X_FULL = 3.75  # of Li15Si4 without vacancies
 X_MAX, C_MAX = 3.75, 278000.0
 ROOM = 298.15
 TEMPERATURES = [298.15, 308.15, 318.15, 328.15]
-# D* of this lattice gas at 3.3 % vacancies by long runs of a larger cell, noise 0.3 % (validation/li15si4_vacancies) [A^2/ps]
-LONG_RUNS = {500: 0.00695, 800: 0.04683}
+# D* of these rates by a second program (validation/li15si4_vacancies): 1620 sites, 2 vacancies in 60, slope of the MSD from 100 to
+# 400 ps, noise 0.3 % [A^2/ps]
+SECOND = {500: 0.00685, 600: 0.01616, 800: 0.04672}
 
 
 def mesolith(folder, *arguments):
@@ -76,6 +78,7 @@ class Points:
     """sweep.csv by column."""
 
     def __init__(self, folder):
+        self.folder = folder
         with open(os.path.join(folder, "sweep.csv"), encoding="utf-8", newline="") as file:
             self.rows = list(csv.DictReader(file))
         self.T = np.array([float(row["run.temperature_K"]) for row in self.rows])
@@ -131,13 +134,17 @@ def check_sweep(checks, points):
         expected,
         relative=1e-6,
     )
-    for kelvin, known in LONG_RUNS.items():
+    for kelvin, known in SECOND.items():
         k = int(np.argmin(abs(points.T - kelvin) + abs(points.vacant - 0.033) * 1e4))
-        value, error = points["D_tracer"][k], math.hypot(points.error("D_tracer")[k], 0.003 * known)
+        with h5py.File(os.path.join(points.folder, points.rows[k]["folder"], "meso.h5")) as file:
+            step = file["gas/steps/0"]
+            lag, msd = step["lag"][:], np.trace(step["transport/0/msd"][:], axis1=1, axis2=2)
+        inside = (lag >= 100) & (lag <= 400)
+        D = np.polyfit(lag[inside], msd[inside] / 6, 1)[0] * (2 / 60) / points.vacant[k]
         checks.that(
-            f"{kelvin} K, {100 * points.vacant[k]:.1f} % vacancies: D* is that of long runs of other cells within four errors",
-            abs(value - known) < 4 * error,
-            f"{value:.5f} ± {error:.5f} against {known:.5f} A^2/ps",
+            f"{kelvin} K, 3.3 % vacancies: D* between 100 and 400 ps is that of a second program to 1.2 %",
+            abs(D / known - 1) < 0.012,
+            f"{D:.5f} against {known:.5f} A^2/ps; at long lags {points['D_tracer'][k]:.5f}",
         )
 
 
@@ -162,19 +169,22 @@ def check_record(checks, folder, points, lines, said):
     checks.that("that 298 K is extrapolated is said", "extrapolated" in said and "298.15" in said)
     # Two ways to 298 K: the line through D_chem of `arrhenius`, and the tensors of the record.
     stretch = volume_ratio() ** (2 / 3)
-    fractions, ours, line = [], [], []
+    away, error = [], []
     for fit in lines["fits"]:
         if fit["quantity"] != "D_chem":
             continue
         fraction = float(fit["where"].split("=")[1])
         x = points.x[np.argmin(abs(points.vacant - fraction))]
-        fractions.append(fraction)
         at = next(v for v in fit["at"] if v["temperature_K"] == ROOM)
-        line.append(at["value"] * 1e-8 / stretch)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ours.append(float(table(x / X_MAX, ROOM)))
-    checks.near("D at 298 K in PyBaMM's table is the Arrhenius line of D_chem, over lambda^2", ours, line, relative=5e-3)
+            away.append(float(table(x / X_MAX, ROOM)) / (at["value"] * 1e-8 / stretch) - 1)
+        error.append(at["log_error"])
+    checks.that(
+        "D at 298 K in PyBaMM's table is the Arrhenius line of D_chem, over lambda^2, within its error",
+        len(away) == 5 and all(abs(a) < e for a, e in zip(away, error)),
+        ", ".join(f"{100 * a:+.1f} ({100 * e:.1f}) %" for a, e in zip(away, error)),
+    )
     patch = json.load(open(os.path.join(folder, "patch.json"), encoding="utf-8"))
     section = patch["Parameterisation"]["Negative electrode"]
     energy = section["Diffusivity activation energy [J.mol-1]"] / 96485.33212
@@ -204,7 +214,7 @@ def check_pybamm(checks, folder, pictures):
     low, high = found["data"]
     checks.that(
         "its charged silicon lies where the data begin",
-        abs(found["start"] - high) < 1e-6,
+        abs(found["start"] - high) < 1e-4,
         f"stoichiometry {found['start']:.6f}, data {low:.4f} to {high:.4f}",
     )
     checks.that(

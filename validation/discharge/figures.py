@@ -83,8 +83,8 @@ def diffusivity(folder, pictures):
         label="298 K, extrapolated",
     )
     left.set(yscale="log", xlabel="x = Li/Si", ylabel="D (m²/s)", title="(a) D* (open) and D_J (filled)")
-    middle.set(yscale="log", xlabel="x = Li/Si", title="(b) chemical D = D_J Θ")
-    middle.legend(fontsize=6, ncol=2, loc="center", bbox_to_anchor=(0.5, 0.36))
+    middle.set(yscale="log", xlabel="x = Li/Si", title="(b) chemical D = D_J Θ", ylim=(8e-12, None))
+    middle.legend(fontsize=6, ncol=2, loc="lower left")
     left.legend(fontsize=6, ncol=2, loc="lower left")
     fraction = 0.033
     k = np.abs(points.vacant - fraction) < 2e-3
@@ -128,7 +128,7 @@ def discharges(folder, pictures):
         difference.plot(q, 1000 * delta, style, color="k", label=f"radius {1e6 * float(a['radius']):.3g} µm")
     difference.set(xlabel="charge (A h)", ylabel="from the sweep − constant (mV)", title="(b) difference of the voltages")
     difference.legend()
-    times = (60, 200, 440, 1500, 2500, 3500)
+    times = (60, 200, 440, 2500, 3500)
     for axis, run, title in ((left, own, "(c) PyBaMM's constant 1.67e-14 m²/s"), (right, ours, "(d) D(x, T) from the sweep")):
         for t, colour in zip(times, COLOURS):
             k = int(np.searchsorted(run["time"], t))
@@ -137,8 +137,8 @@ def discharges(folder, pictures):
         axis.axhspan(low, table.valid_stoichiometry[1], color="0.9", lw=0)
         axis.set(xlabel="r (µm)", ylabel="stoichiometry c / c_max", title=title, ylim=(0, 1.02))
     left.legend(ncol=2, loc="lower left")
-    right.text(0.1, low - 0.055, "grey: x inside the data", fontsize=6.5, color="0.35")
-    inset = right.inset_axes([0.16, 0.13, 0.5, 0.33])
+    left.text(0.1, low - 0.055, "grey: x inside the data", fontsize=6.5, color="0.35")
+    inset = right.inset_axes([0.16, 0.53, 0.55, 0.23])
     for t, colour in zip(times, COLOURS):
         k = int(np.searchsorted(ours["time"], t))
         inset.plot(ours["r"] * 1e6, 1e6 * (ours["c"][:, k] - ours["mean"][k]) / ours["c_max"], color=colour, lw=0.8)
