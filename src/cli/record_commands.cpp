@@ -1,5 +1,7 @@
 #include "record_commands.hpp"
 
+#include <filesystem>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -47,10 +49,11 @@ std::string export_files(const RecordArguments& arguments) {
         files = export_record(record, arguments.out, options);
     } catch (const InputError& error) { // says of which record, unless it names a file or an option
         const std::string text = error.what();
-        const bool named =
-            text.starts_with("--") || text.starts_with(arguments.file) ||
-            (!options.theta.empty() && text.find(options.theta) != std::string::npos) ||
-            (!options.volume_ratio.empty() && text.find(options.volume_ratio) != std::string::npos);
+        const auto is_of = [&](const std::string& file) { // a number is found anywhere
+            return std::filesystem::exists(file) && text.find(file) != std::string::npos;
+        };
+        const bool named = text.starts_with("--") || text.starts_with(arguments.file) ||
+                           is_of(options.theta) || is_of(options.volume_ratio);
         if (named) throw;
         throw InputError(fmt::format("{}: {}", arguments.file, text));
     }

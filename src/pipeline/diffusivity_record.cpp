@@ -375,6 +375,9 @@ DiffusivityRecord build_record(const std::vector<std::string>& sources, const Re
     std::vector<SourceType> types;
     for (const std::string& source : sources) types.push_back(type_of(source));
     const auto n_runs = static_cast<std::size_t>(std::count(types.begin(), types.end(), SourceType::run));
+    for (const auto& [option, value] : {std::pair{"--x-max", options.x_max}, {"--x-full", options.x_full}})
+        if (!std::isnan(value) && (!(value > 0) || !std::isfinite(value)))
+            throw InputError(fmt::format("{}: expected a number > 0, got {:g}", option, value));
     if (!std::isnan(options.x_full) &&
         std::find(types.begin(), types.end(), SourceType::gases) == types.end())
         throw InputError("--x-full: expected lattice gases among the sources, got none. Leave it out");

@@ -106,6 +106,10 @@ expect 2 'gas_tracer.json: .*holds the tracer one' export gas_tracer.json --to p
 expect 0 'wrote gas_c.csv' export gas_tracer.json --to pybamm --haven measured --theta 20 --out gas_c.csv
 expect 2 'runs/gas/sweep.h5: x: expected the composition.*--x-full' record runs/gas --x-max 3.75 --out no.h5
 expect 2 'x_max is not known' record runs/gas --x-full 3.75 --out no.h5
+expect 2 '--x-full: expected a number > 0, got -1' record runs/gas --x-full -1 --x-max 3.75 --out no.h5
+expect 2 '--x-max: expected a number > 0, got 0' record runs/gas --x-full 3.75 --x-max 0 --out no.h5
+expect 0 . record runs/gas --x-full 3.75 --x-max 3.351 --out beyond.h5
+expect 0 'warning: stoichiometries up to 1.097 \(those of PyBaMM end at 1\).*more than x_max = 3.351' export beyond.h5 --to pybamm --out beyond.csv
 expect 2 '--x-full: expected lattice gases' record runs/run1 --x 1 --x-max 4 --x-full 4 --out no.h5
 expect 2 'gas_tracer.json: is tracer, .*runs/gas says chemical|runs/gas: is chemical|gas_tracer.json: is tracer' \
   record runs/gas gas_tracer.json --x-full 3.75 --x-max 3.75 --out no.h5
@@ -169,7 +173,7 @@ expect 0 . record tracer.csv --x-max 3.75 --c-max 278000 --kind tracer --out aga
 expect 0 . export again.h5 --to csv --out again.csv
 cmp -s <(grep '^[0-9]' tracer.csv | cut -d, -f1-3) <(grep '^[0-9]' again.csv | cut -d, -f1-3) || fail "csv, read and written again"
 # Other temperatures: said where they are extrapolated.
-expect 0 'warning: extrapolated to 250 K \(the data reach from 280 to 340 K\)' export d.h5 --to pybamm --out d_li.csv --haven 1 --theta 2 --temperatures 250,300
+expect 0 'warning: extrapolated to 250 K \(the data reach from 280 to 340 K\); standard error of log10 D up to 0.0' export d.h5 --to pybamm --out d_li.csv --haven 1 --theta 2 --temperatures 250,300
 [ "$(grep -c '^[0-9]' d_li.csv)" -eq 10 ] || fail "temperatures asked for: $(cat d_li.csv)"
 awk -F, '/^[0-9]/ { D = 2e-9 * (1 + $1) * exp(-0.3 / (8.617333262e-5 * $2)); d = $3 / D - 1; if (d * d > 1e-16 || $7 != ($2 == 250)) exit 1 }' d_li.csv ||
   fail "extrapolated D: $(cat d_li.csv)"
@@ -200,6 +204,7 @@ grep -q '^0.5' d_li.csv && fail "a value in a gap was written"
 awk -F, -v OFS=, 'NR > 1 { $2 = -$2 } { print }' u.csv >rising.csv
 expect 2 'rising.csv.*the voltage falls nowhere' export d.h5 --to csv --out no.csv --haven 1 --theta rising.csv
 expect 2 '--theta: expected a number or a CSV file' export d.h5 --to csv --out no.csv --haven 1 --theta none.csv
+expect 2 'd.h5: D at 1 K is .*too far from the data, 280 to 340 K' export d.h5 --to bpx --out no.json --haven 1 --theta 2 --reference-temperature 1
 expect 2 'haven: expected a number' export d.h5 --to csv --out no.csv --haven some
 expect 2 'haven: .*no measured Haven ratio' export d.h5 --to csv --out no.csv --haven measured
 expect 2 'haven: a Haven ratio of -1' export d.h5 --to csv --out no.csv --haven=-1
