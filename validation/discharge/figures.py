@@ -138,7 +138,7 @@ def discharges(folder, pictures):
         axis.set(xlabel="r (µm)", ylabel="stoichiometry c / c_max", title=title, ylim=(0, 1.02))
     left.legend(ncol=2, loc="lower left")
     left.text(0.1, low - 0.055, "grey: x inside the data", fontsize=6.5, color="0.35")
-    inset = right.inset_axes([0.16, 0.53, 0.55, 0.23])
+    inset = right.inset_axes([0.16, 0.56, 0.55, 0.2])
     for t, colour in zip(times, COLOURS):
         k = int(np.searchsorted(ours["time"], t))
         inset.plot(ours["r"] * 1e6, 1e6 * (ours["c"][:, k] - ours["mean"][k]) / ours["c_max"], color=colour, lw=0.8)
