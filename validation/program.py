@@ -38,6 +38,16 @@ def run(stage, input_name, folder, **settings):
     return folder
 
 
+def python_with(modules, variable, environment):
+    """A Python that can import these: the one that a variable of the shell names, this one, or that of build/ENVIRONMENT."""
+    own = os.path.join(ROOT, "build", environment, "bin", "python")
+    for candidate in (os.environ.get(variable), sys.executable, own):
+        if candidate and os.path.exists(candidate):
+            if subprocess.run([candidate, "-c", f"import {modules}"], capture_output=True).returncode == 0:
+                return candidate
+    return None
+
+
 def in_folder(folder, check):
     """check(folder), in a temporary folder when none is given."""
     if folder:

@@ -1,5 +1,7 @@
 #include "record_commands.hpp"
 
+#include <filesystem>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -47,10 +49,11 @@ std::string export_files(const RecordArguments& arguments) {
         files = export_record(record, arguments.out, options);
     } catch (const InputError& error) { // says of which record, unless it names a file or an option
         const std::string text = error.what();
-        const bool named =
-            text.starts_with("--") || text.starts_with(arguments.file) ||
-            (!options.theta.empty() && text.find(options.theta) != std::string::npos) ||
-            (!options.volume_ratio.empty() && text.find(options.volume_ratio) != std::string::npos);
+        const auto is_of = [&](const std::string& file) { // a number is found anywhere
+            return std::filesystem::exists(file) && text.find(file) != std::string::npos;
+        };
+        const bool named = text.starts_with("--") || text.starts_with(arguments.file) ||
+                           is_of(options.theta) || is_of(options.volume_ratio);
         if (named) throw;
         throw InputError(fmt::format("{}: {}", arguments.file, text));
     }
@@ -64,8 +67,9 @@ std::string export_files(const RecordArguments& arguments) {
 
 void add_record_commands(CLI::App& app, RecordArguments& a) {
     CLI::App* record =
-        app.add_subcommand("record", "A diffusivity record D(x, T) from runs, tables and records");
-    record->add_option("sources", a.sources, "folders of runs, CSV tables, other records")->required();
+        app.add_subcommand("record", "A diffusivity record D(x, T) from runs, sweeps, tables and records");
+    record->add_option("sources", a.sources, "folders of runs and sweeps, CSV tables, other records")
+        ->required();
     record->add_option("--out", a.out, "file to write, .h5 or .json")->required();
     const auto list = [](CLI::Option* option) { option->delimiter(',')->allow_extra_args(false); };
     list(record->add_option("--x", a.record.x,
@@ -73,9 +77,13 @@ void add_record_commands(CLI::App& app, RecordArguments& a) {
     list(record->add_option("--stoichiometry", a.record.stoichiometry, "x / x_max of the runs instead"));
     list(record->add_option("--temperatures", a.record.temperatures,
                             "of the runs, K (default: run.temperature_K of each)"));
+    record->add_option("--x-full", a.record.x_full,
+                       "of lattice gases: lithium per host atom when no site is vacant");
     record->add_option("--x-max", a.record.x_max, "lithium per host atom at stoichiometry 1");
     record->add_option("--c-max", a.record.c_max, "lithium concentration there, mol/m3");
-    record->add_option("--kind", a.kind, "of D in tables: tracer, jump or chemical");
+    record->add_option(
+        "--kind", a.kind,
+        "tracer, jump or chemical: of D in tables, or wanted of lattice gases (default chemical)");
     record->add_option("--frame", a.frame, "volume that D counts in: current (default) or reference");
     record->add_option("--unit", a.record.unit, "of D in tables that do not tell: m2/s, cm2/s or A2/ps");
     list(record->add_option("--two-phase", a.record.two_phase, "ranges of x with two phases: LOW,HIGH,..."));

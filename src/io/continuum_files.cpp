@@ -92,12 +92,14 @@ std::vector<std::string> header(const DiffusivityRecord& r, DiffusivityScalar sc
         fmt::format("x_max: {} lithium per host atom at stoichiometry 1", number(r.x_max)),
         fmt::format("c_max: {}", known(r.c_max, " mol.m-3")),
     };
-    if (!r.haven_source.empty())
-        lines.push_back(
-            fmt::format("Haven ratio: {} ({})", spread(r, &DiffusivityPoint::haven), r.haven_source));
-    if (!r.theta_source.empty())
-        lines.push_back(fmt::format("thermodynamic factor: {} ({})", spread(r, &DiffusivityPoint::theta),
-                                    r.theta_source));
+    const auto factor = [&](const char* name, double DiffusivityPoint::*member, const std::string& source) {
+        if (source.empty()) return;
+        const std::string values = spread(r, member); // of fits it is not known
+        lines.push_back(values.empty() ? fmt::format("{}: {}", name, source)
+                                       : fmt::format("{}: {} ({})", name, values, source));
+    };
+    factor("Haven ratio", &DiffusivityPoint::haven, r.haven_source);
+    factor("thermodynamic factor", &DiffusivityPoint::theta, r.theta_source);
     lines.push_back("valid_stoichiometry: " + two(r.valid_x.low / r.x_max, r.valid_x.high / r.x_max));
     lines.push_back("valid_T: " + two(r.valid_temperature.low, r.valid_temperature.high));
     for (const ValueRange& gap : r.masked)
@@ -194,7 +196,13 @@ std::string bpx_text(const DiffusivityRecord& r, const ContinuumOptions& options
         energy_text = "no activation energy (one temperature)";
     } else {
         const CommonArrhenius fit = common_arrhenius(r, options.scalar, T_ref);
-        for (const Estimate& D : fit.value) value.push_back(D.value * SI);
+        for (const Estimate& D : fit.value) {
+            value.push_back(D.value * SI);
+            if (!(value.back() > 0) || !std::isfinite(value.back()))
+                throw DataError(fmt::format("D at {:g} K is {} (too far from the data, {:g} to {:g} K). Give "
+                                            "another --reference-temperature",
+                                            T_ref, value.back(), fit.temperature.low, fit.temperature.high));
+        }
         const double energy = fit.energy.value * joule_per_mol_per_ev;
         energy_member = fmt::format(",\n{{indent}}\"Diffusivity activation energy [J.mol-1]\": {}", energy);
         energy_text =
@@ -477,6 +485,11 @@ ContinuumFiles continuum_files(const DiffusivityRecord& record, const std::strin
                             "table, the nearest in it",
                             T));
     }
+    if (const double most = record.points.back().stoichiometry; options.target != csv && most > 1 + 1e-9)
+        result.warnings.push_back(
+            fmt::format("stoichiometries up to {:.4g} (those of {} end at 1): x = {:g} is more than x_max = "
+                        "{:g}. Make the record with another --x-max where that is wrong",
+                        most, display_name(options.target), record.points.back().x, record.x_max));
     const bool fixed_radius = options.target == pybamm || options.target == bpx || options.target == battmo ||
                               options.target == battmo_jl;
     if (fixed_radius && record.frame == VolumeFrame::current)

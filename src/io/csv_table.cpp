@@ -68,6 +68,7 @@ CsvTable read_csv_table(const std::string& path) {
             continue;
         }
         if (table.names.empty()) {
+            table.names_line = number;
             for (const char candidate : {',', ';', '\t'})
                 if (line.find(candidate) != std::string_view::npos) {
                     separator = candidate;

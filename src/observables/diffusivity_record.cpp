@@ -467,7 +467,8 @@ DiffusivityRecord at_temperatures(const DiffusivityRecord& record, const std::ve
     const bool weighted = errors_known(record, DiffusivityScalar::trace);
     DiffusivityRecord result = record;
     result.points.clear();
-    std::set<std::string> outside;
+    std::set<double> outside;
+    double worst = 0; // log10 error there
     for (const auto& [s, points] : by_stoichiometry(record)) {
         const auto known_at = [&](double T) -> const DiffusivityPoint* {
             for (const DiffusivityPoint* p : points)
@@ -521,7 +522,10 @@ DiffusivityRecord at_temperatures(const DiffusivityRecord& record, const std::ve
             p.mean_error = relative * p.mean();
             p.error = relative * p.diffusivity.cwiseAbs();
             p.extrapolated = line->extrapolates(T);
-            if (p.extrapolated) outside.insert(fmt::format("{:g}", T));
+            if (p.extrapolated) {
+                outside.insert(T);
+                worst = std::max(worst, relative / std::numbers::ln10);
+            }
             p.source = fmt::format("Arrhenius fit of {} temperatures, {:g} to {:g} K", points.size(),
                                    line->lowest, line->highest);
             // Of the factors that were the same at all temperatures.
@@ -539,9 +543,10 @@ DiffusivityRecord at_temperatures(const DiffusivityRecord& record, const std::ve
         }
     }
     if (!outside.empty())
-        result.warnings.push_back(fmt::format("extrapolated to {} K (the data reach from {:g} to {:g} K)",
-                                              fmt::join(outside, ", "), record.valid_temperature.low,
-                                              record.valid_temperature.high));
+        result.warnings.push_back(
+            fmt::format("extrapolated to {:g} K (the data reach from {:g} to {:g} K){}",
+                        fmt::join(outside, ", "), record.valid_temperature.low, record.valid_temperature.high,
+                        worst > 0 ? fmt::format("; standard error of log10 D up to {:.2g}", worst) : ""));
     result.provenance.steps.push_back(
         fmt::format("D at {:g} K from Arrhenius fits at each stoichiometry", fmt::join(wanted, ", ")));
     complete_record(result);

@@ -107,13 +107,6 @@ std::optional<double> number_in(const std::string& text) {
     return x;
 }
 
-bool is_sweep(const std::string& path) {
-    if (fs::is_directory(path)) return fs::exists(fs::path(path) / "sweep.h5");
-    if (!is_hdf5_file(path)) return false;
-    const Hdf5File file = Hdf5File::open(path);
-    return file.has_attribute("stage") && file.string_attribute("stage") == "sweep";
-}
-
 std::string name_of(const TableFit& f) {
     return f.where.empty() ? f.quantity : f.quantity + " at " + f.where;
 }

@@ -16,6 +16,7 @@
 #include "mesolith/pipeline/analysis_file.hpp"
 #include "mesolith/pipeline/stages.hpp"
 #include "mesolith/pipeline/summary.hpp"
+#include "mesolith/pipeline/sweep.hpp"
 
 #include "stage.hpp"
 
@@ -93,29 +94,29 @@ public:
     }
     std::size_t need(std::initializer_list<const char*> bases, const char* what) const {
         if (const auto found = find(bases)) return *found;
-        throw InputError(fmt::format("{}: no column of {} (its columns are: {}). Name one so", table_.path,
-                                     what, fmt::join(table_.names, ", ")));
+        throw InputError(fmt::format("{}:{}: expected a column {}, got {}. Name one so", table_.path,
+                                     table_.names_line, what, fmt::join(table_.names, ", ")));
     }
     const std::string& unit(std::size_t column) const { return names_[column].unit; }
     double scale(std::size_t column, const std::string& otherwise) const {
         const std::string& own = names_[column].unit;
         if (own.empty() && otherwise.empty())
             throw InputError(
-                fmt::format("{}: column '{}' has no unit (m^2/s, cm^2/s or A^2/ps). Write it as 'D "
+                fmt::format("{}:{}: column '{}' has no unit (m^2/s, cm^2/s or A^2/ps). Write it as 'D "
                             "[m^2/s]', or give --unit",
-                            table_.path, table_.names[column]));
+                            table_.path, table_.names_line, table_.names[column]));
         const auto factor = diffusivity_unit(own.empty() ? squeezed(otherwise) : own);
         if (!factor)
-            throw InputError(
-                fmt::format("{}: unit '{}' of column '{}' (known: m^2/s, cm^2/s, A^2/ps). Convert it",
-                            table_.path, own.empty() ? otherwise : own, table_.names[column]));
+            throw InputError(fmt::format(
+                "{}:{}: unit '{}' of column '{}' (known: m^2/s, cm^2/s, A^2/ps). Convert it", table_.path,
+                table_.names_line, own.empty() ? otherwise : own, table_.names[column]));
         return *factor;
     }
     void expect_unit(std::size_t column, const char* wanted) const {
         const std::string& own = names_[column].unit;
         if (!own.empty() && own != squeezed(wanted))
-            throw InputError(fmt::format("{}: column '{}' is not in {}. Convert it", table_.path,
-                                         table_.names[column], wanted));
+            throw InputError(fmt::format("{}:{}: column '{}' is not in {}. Convert it", table_.path,
+                                         table_.names_line, table_.names[column], wanted));
     }
     double value(std::size_t column, std::size_t row) const { return table_.columns[column][row]; }
     double need_value(std::size_t column, std::size_t row) const {
@@ -160,18 +161,23 @@ std::optional<double> homogenised_of(const RunFiles& files, const std::string& m
 
 // Sources
 
-enum class SourceType { run, table, record };
+enum class SourceType { run, gases, table, record };
 
 SourceType type_of(const std::string& source) {
-    if (fs::is_directory(source)) return SourceType::run;
     if (!fs::exists(source))
-        throw InputError(source +
-                         ": no such file or folder. Name the folder of a run, a CSV table or a record");
+        throw InputError(source + ": no such file or folder. Name the folder of a run or sweep, a CSV table "
+                                  "or a record");
+    try {
+        if (is_sweep(source) || is_gas_run(source)) return SourceType::gases;
+    } catch (const FileError& error) { // a file that the user names is input
+        throw InputError(error.what());
+    }
+    if (fs::is_directory(source)) return SourceType::run;
     if (is_diffusivity_record(source)) return SourceType::record;
     if (source.ends_with(".h5") || source.ends_with(".hdf5"))
         throw InputError(source +
-                         ": expected a diffusivity record, got another file. Name the folder of the run, "
-                         "a CSV table or a record");
+                         ": expected a diffusivity record or a sweep, got another file. Name the folder of "
+                         "the run, a CSV table, a sweep or a record");
     return SourceType::table;
 }
 
@@ -362,12 +368,19 @@ std::vector<DiffusivityPoint> read_diffusivity_table(const std::string& path, co
 
 DiffusivityRecord build_record(const std::vector<std::string>& sources, const RecordOptions& options) {
     if (sources.empty())
-        throw InputError("nothing to make a record of. Name folders of runs, CSV tables or records");
+        throw InputError(
+            "nothing to make a record of. Name folders of runs or sweeps, CSV tables or records");
     if (!options.x.empty() && !options.stoichiometry.empty())
         throw InputError("--x and --stoichiometry: both given (one follows from the other). Give one");
     std::vector<SourceType> types;
     for (const std::string& source : sources) types.push_back(type_of(source));
     const auto n_runs = static_cast<std::size_t>(std::count(types.begin(), types.end(), SourceType::run));
+    for (const auto& [option, value] : {std::pair{"--x-max", options.x_max}, {"--x-full", options.x_full}})
+        if (!std::isnan(value) && (!(value > 0) || !std::isfinite(value)))
+            throw InputError(fmt::format("{}: expected a number > 0, got {:g}", option, value));
+    if (!std::isnan(options.x_full) &&
+        std::find(types.begin(), types.end(), SourceType::gases) == types.end())
+        throw InputError("--x-full: expected lattice gases among the sources, got none. Leave it out");
     if (!options.temperatures.empty() && options.temperatures.size() != n_runs)
         throw InputError(fmt::format("--temperatures: expected {} numbers (one per run), got {}", n_runs,
                                      options.temperatures.size()));
@@ -404,6 +417,16 @@ DiffusivityRecord build_record(const std::vector<std::string>& sources, const Re
             for (const RecordInput& input : from.inputs) take_input(input);
             for (std::string& warning : from.warnings) record.warnings.push_back(std::move(warning));
             record.points.push_back(std::move(from.point));
+        } else if (types[k] == SourceType::gases) {
+            GasPoints from = points_of_gases(source, options.kind, options.x_full);
+            agreement.see(from.kind, source);
+            record.haven_source = from.haven_source;
+            record.theta_source = from.theta_source;
+            record.provenance.seeds.push_back(from.seed);
+            record.provenance.steps.push_back(from.step);
+            for (const RecordInput& input : from.inputs) take_input(input);
+            for (std::string& warning : from.warnings) record.warnings.push_back(std::move(warning));
+            for (DiffusivityPoint& p : from.points) record.points.push_back(std::move(p));
         } else if (types[k] == SourceType::table) {
             if (!options.kind)
                 throw InputError(
@@ -444,7 +467,13 @@ DiffusivityRecord build_record(const std::vector<std::string>& sources, const Re
         throw InputError(
             "x_max is not known (lithium per host atom at stoichiometry 1). Give --x-max, for silicon "
             "as in PyBaMM 3.75");
-    if (record.name.empty()) record.name = fs::path(sources.front()).lexically_normal().stem().string();
+    if (record.name.empty()) {
+        // "runs/a/" and "runs/a/sweep.h5" are named "a"
+        fs::path first = fs::path(sources.front()).lexically_normal();
+        const bool inside = types.front() == SourceType::gases && !fs::is_directory(first);
+        if ((inside || !first.has_filename()) && first.has_parent_path()) first = first.parent_path();
+        record.name = (fs::is_directory(first) ? first.filename() : first.stem()).string();
+    }
     add_provenance(record, {});
     as_input("", [&] {
         complete_record(record);

@@ -30,6 +30,14 @@ Vec3 diagonal(const Hdf5Group& g, const char* path) {
     return v.size() == 9 ? Vec3(v[0], v[4], v[8]) : Vec3(Vec3::Constant(std::nan("")));
 }
 
+Mat3 tensor(const Hdf5Group& g, const char* path) {
+    const auto v = g.read<double>(path);
+    if (v.size() != 9) return Mat3::Constant(std::nan(""));
+    Mat3 m;
+    m << v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8];
+    return m;
+}
+
 WalkerHeadline read_walkers(const Hdf5Group& g) {
     WalkerHeadline h;
     h.n_walkers = g.attribute<std::int64_t>("n_walkers");
@@ -70,8 +78,9 @@ GasHeadline read_gas_step(const Hdf5Group& gas, const Hdf5Group& step) {
     h.chemical = estimate(t, "D_chem_mean");
     h.conductivity = estimate(t, "conductivity");
     h.conductivity_tracer = estimate(t, "conductivity_tracer");
-    h.tracer_axes = diagonal(t, "D_tracer"), h.tracer_axes_error = diagonal(t, "D_tracer_error");
-    h.collective_axes = diagonal(t, "D_J"), h.collective_axes_error = diagonal(t, "D_J_error");
+    h.tracer_tensor = tensor(t, "D_tracer"), h.tracer_tensor_error = tensor(t, "D_tracer_error");
+    h.collective_tensor = tensor(t, "D_J"), h.collective_tensor_error = tensor(t, "D_J_error");
+    h.hops = gas.attribute<std::int64_t>("hops");
     if (step.has("D_J_exact")) {
         h.exact_collective = diagonal(step, "D_J_exact").mean();
         h.z = step.attribute<double>("D_J_z");
@@ -157,13 +166,14 @@ void add_gas(const GasHeadline& h, bool several, std::vector<std::string>& resul
     if (h.single)
         add("D_single", {*h.single, none}, per_time, "exact D of a single ion in the empty lattice");
     if (!h.displacements) return;
-    for (int a = 0; a < 3; ++a) {
-        add(fmt::format("D_tracer_{}{}", axes[a], axes[a]).c_str(),
-            {h.tracer_axes[a], h.tracer_axes_error[a]}, per_time, "D* of a tagged ion");
-        add(fmt::format("D_J_{}{}", axes[a], axes[a]).c_str(),
-            {h.collective_axes[a], h.collective_axes_error[a]}, per_time,
-            "of the summed displacement of all ions");
-    }
+    for (int a = 0; a < 3; ++a)
+        for (int b = a; b < 3; ++b) {
+            add(fmt::format("D_tracer_{}{}", axes[a], axes[b]).c_str(),
+                {h.tracer_tensor(a, b), h.tracer_tensor_error(a, b)}, per_time, "D* of a tagged ion");
+            add(fmt::format("D_J_{}{}", axes[a], axes[b]).c_str(),
+                {h.collective_tensor(a, b), h.collective_tensor_error(a, b)}, per_time,
+                "of the summed displacement of all ions");
+        }
     add("D_tracer", h.tracer, per_time, "D* of a tagged ion, mean of the axes");
     add("D_J", h.collective, per_time, "of the summed displacement of all ions, mean of the axes");
     if (h.exact_collective) add("D_J_exact", {*h.exact_collective, none}, per_time, "exact D_J");
@@ -175,6 +185,7 @@ void add_gas(const GasHeadline& h, bool several, std::vector<std::string>& resul
         {h.chemical.value * units::angstrom2_per_ps_in_m2_per_s,
          h.chemical.error * units::angstrom2_per_ps_in_m2_per_s},
         "m^2/s", "chemical D = D_J Theta, mean of the axes");
+    if (!several) add("hops", {static_cast<double>(h.hops), none}, "", "of all ions in all replicas");
     add("conductivity", h.conductivity, "S/m", "n q^2 D_J / kT");
     add("conductivity_tracer", h.conductivity_tracer, "S/m",
         "n q^2 D* / kT (Nernst-Einstein: as if ions moved independently)");

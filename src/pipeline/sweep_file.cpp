@@ -169,6 +169,13 @@ void write_sweep(const Config& config, const SweepResults& r) {
     write_text_file((fs::path(config.run.output) / "sweep.csv").string(), to_csv(r));
 }
 
+bool is_sweep(const std::string& path) {
+    if (fs::is_directory(path)) return fs::exists(h5_of(path));
+    if (!is_hdf5_file(path)) return false;
+    const Hdf5File file = Hdf5File::open(path);
+    return file.has_attribute("stage") && file.string_attribute("stage") == "sweep";
+}
+
 SweepResults read_sweep(const std::string& path) {
     const Hdf5File file = Hdf5File::open(fs::is_directory(path) ? h5_of(path) : path);
     if (!file.has_attribute("stage") || file.string_attribute("stage") != "sweep")

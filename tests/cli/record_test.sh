@@ -56,6 +56,89 @@ expect 2 'no such file or folder' record runs/none --x 1 --x-max 4 --out no.h5
 expect 2 'ends with .json or .h5' record runs/run1 --x 1 --x-max 4 --out no.txt
 expect 2 'got another file' record runs/run1/msm.h5 --x 1 --x-max 4 --out no.h5
 
+# From a sweep of lattice gases: the numbers of its points, holes by name, and what cannot be a record.
+sed "s|\"kernels/|\"$source_folder/inputs/kernels/|" "$source_folder/inputs/li15si4_vacancies.toml" |
+  sed 's/^size = .*/size = [3, 3, 3]/; s/^total_time_ps = .*/total_time_ps = 400/; /^\[sweep\]/,$d' >gas.toml
+cat >>gas.toml <<'TOML'
+[report]
+enabled = false
+[sweep]
+"run.temperature_K" = [500, 800]
+"meso.gas.vacancy_fraction" = [0.02, 0.1]
+TOML
+expect 0 '4 of 4 points done' run gas.toml --threads 1 --set 'run.output="runs/gas"' --set run.seed=5
+expect 0 'gas: chemical diffusivity, current volume, x_max 3.75' record runs/gas --x-full 3.75 --x-max 3.75 --out gas.h5
+for kind in tracer jump chemical; do
+  expect 0 "$kind diffusivity" record runs/gas/sweep.h5 --x-full 3.75 --x-max 3.75 --kind $kind --out gas_$kind.json
+done
+if "$python" -c 'import h5py' 2>/dev/null; then
+  "$python" - <<'PY' || fail "the record does not hold what the points of the sweep say"
+import glob, hashlib, h5py, json
+records = {kind: json.load(open(f"gas_{kind}.json")) for kind in ("tracer", "jump", "chemical")}
+seen = set()
+for path in glob.glob("runs/gas/sweep/*/meso.h5"):
+    gas = h5py.File(path)["gas"]
+    step = gas["steps/0"]
+    n = 0
+    while f"transport/{n + 1}" in step: n += 1
+    t, theta = step[f"transport/{n}"], step["theta"][:]
+    for kind, name in (("tracer", "D_tracer"), ("jump", "D_J"), ("chemical", "D_chem")):
+        x = 3.75 * (1 - gas.attrs["vacancy_fraction"])
+        (p,) = [p for p in records[kind]["points"] if p["x"] == x and p["temperature"] == step.attrs["temperature"]]
+        seen.add((kind, p["x"], p["temperature"]))
+        for c, (a, b) in enumerate(((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))):
+            assert p["D"][c] == t[name][a, b], (kind, p["D"], t[name][:])
+            assert abs(p["error"][c] - t[name + "_error"][a, b]) <= 1e-13 * p["error"][c]
+        assert abs(p["mean_error"] / t[name + "_mean"][1] - 1) < 1e-13
+        assert [p["haven"], p["haven_error"]] == list(t["haven_mean"][:])
+        assert p["hops"] == gas.attrs["hops"] > 0
+        assert (p["theta"] == theta[0]) if kind == "chemical" else (p["theta"] is None)
+assert len(seen) == 12
+record = h5py.File("gas.h5")
+assert record.attrs["kind"] == "chemical" and list(record["provenance"].attrs["seeds"]) == [5]
+inputs = {i["path"].split("/")[-1]: i["sha256"] for i in records["chemical"]["provenance"]["inputs"]}
+assert inputs == {name: hashlib.sha256(open(path, "rb").read()).hexdigest() for name, path in (("sweep.h5", "runs/gas/sweep.h5"), ("gas.toml", "gas.toml"))}
+PY
+fi
+expect 0 'wrote gas.csv' export gas.h5 --to pybamm --volume-ratio 3.3 --out gas.csv
+grep -q '^# thermodynamic factor: .*lattice gas at each point' gas.csv || fail "no source of Theta: $(head gas.csv)"
+expect 2 'gas_tracer.json: .*holds the tracer one' export gas_tracer.json --to pybamm --out no.csv
+expect 0 'wrote gas_c.csv' export gas_tracer.json --to pybamm --haven measured --theta 20 --out gas_c.csv
+expect 2 'runs/gas/sweep.h5: x: expected the composition.*--x-full' record runs/gas --x-max 3.75 --out no.h5
+expect 2 'x_max is not known' record runs/gas --x-full 3.75 --out no.h5
+expect 2 '--x-full: expected a number > 0, got -1' record runs/gas --x-full -1 --x-max 3.75 --out no.h5
+expect 2 '--x-max: expected a number > 0, got 0' record runs/gas --x-full 3.75 --x-max 0 --out no.h5
+expect 0 . record runs/gas --x-full 3.75 --x-max 3.351 --out beyond.h5
+expect 0 'warning: stoichiometries up to 1.097 \(those of PyBaMM end at 1\).*more than x_max = 3.351' export beyond.h5 --to pybamm --out beyond.csv
+expect 2 '--x-full: expected lattice gases' record runs/run1 --x 1 --x-max 4 --x-full 4 --out no.h5
+expect 2 'gas_tracer.json: is tracer, .*runs/gas says chemical|runs/gas: is chemical|gas_tracer.json: is tracer' \
+  record runs/gas gas_tracer.json --x-full 3.75 --x-max 3.75 --out no.h5
+cp -r runs/gas cut && head -c 3000 runs/gas/sweep.h5 >cut/sweep.h5
+expect 2 'cut/sweep.h5: not a complete HDF5 file' record cut --x-full 3.75 --x-max 3.75 --out no.h5
+expect 2 'cut/sweep.h5: not a complete HDF5 file' record cut/sweep.h5 --x-full 3.75 --x-max 3.75 --out no.h5
+# One run alone, here one of the points.
+point=$(ls -d runs/gas/sweep/temperature_K=800_*0.1)
+expect 0 'chemical diffusivity' record "$point" --x-full 3.75 --x-max 3.75 --out one.json
+grep -F "$(grep -o '"D": [^]]*]' one.json)" gas_chemical.json >/dev/null || fail "one run differs from the sweep: $(cat one.json)"
+# A point that failed is a hole.
+echo '{}' >bad.json
+sed '/^\[sweep\]/,$d' gas.toml >holes.toml
+cat >>holes.toml <<TOML
+[sweep]
+"meso.gas.vacancy_fraction" = [0.02, 0.1]
+[[sweep.zip]]
+"run.temperature_K" = [500, 800]
+"meso.material.0.kernel" = ["$source_folder/inputs/kernels/li15si4_vacancy.toml", "bad.json"]
+TOML
+expect 1 '2 of 4 points failed' run holes.toml --threads 1 --set 'run.output="runs/holes"'
+expect 0 'warning: .*2 of 4 points are holes: .*temperature_K=800.*failed: ' record runs/holes --x-full 3.75 --x-max 3.75 --out holes.h5
+# A sweep of Markov models has no vacancies; its runs are named one by one.
+sed 's/^\[run\]/[sweep]\n"run.temperature_K" = [500, 600]\n[run]/' data/1/in.toml >data/1/sweep.toml
+expect 0 '2 of 2 points done' run data/1/sweep.toml --threads 1 --set 'run.output="runs/markov"'
+expect 2 'runs/markov/sweep.h5: gas_temperature: expected lattice gases.*Name the folders of its runs' \
+  record runs/markov --x-full 4 --x-max 4 --out no.h5
+expect 0 'tracer diffusivity' record runs/markov/sweep/* --x 0.875 --x-max 1 --out markov.h5
+
 # From a table; D = 1e-9 (1 + s) exp(-0.3 eV / k T).
 awk 'BEGIN {
   print "stoichiometry,T [K],D [m^2/s],relative error"
@@ -90,7 +173,7 @@ expect 0 . record tracer.csv --x-max 3.75 --c-max 278000 --kind tracer --out aga
 expect 0 . export again.h5 --to csv --out again.csv
 cmp -s <(grep '^[0-9]' tracer.csv | cut -d, -f1-3) <(grep '^[0-9]' again.csv | cut -d, -f1-3) || fail "csv, read and written again"
 # Other temperatures: said where they are extrapolated.
-expect 0 'warning: extrapolated to 250 K \(the data reach from 280 to 340 K\)' export d.h5 --to pybamm --out d_li.csv --haven 1 --theta 2 --temperatures 250,300
+expect 0 'warning: extrapolated to 250 K \(the data reach from 280 to 340 K\); standard error of log10 D up to 0.0' export d.h5 --to pybamm --out d_li.csv --haven 1 --theta 2 --temperatures 250,300
 [ "$(grep -c '^[0-9]' d_li.csv)" -eq 10 ] || fail "temperatures asked for: $(cat d_li.csv)"
 awk -F, '/^[0-9]/ { D = 2e-9 * (1 + $1) * exp(-0.3 / (8.617333262e-5 * $2)); d = $3 / D - 1; if (d * d > 1e-16 || $7 != ($2 == 250)) exit 1 }' d_li.csv ||
   fail "extrapolated D: $(cat d_li.csv)"
@@ -104,12 +187,14 @@ done
 sed 's/\[m^2\/s\]/[A^2\/ps]/' d.csv | awk -F, -v OFS=, 'NR > 1 { $3 *= 1e15 } { print }' >unit.csv
 expect 2 'm\^2/s is more than 1e-07 m\^2/s \(a wrong unit\?' record unit.csv --x-max 3.75 --kind tracer --out no.h5
 sed 's/ \[m^2\/s\]//' d.csv >unit.csv
-expect 2 "unit.csv: column 'D' has no unit.*--unit" record unit.csv --x-max 3.75 --kind tracer --out no.h5
+expect 2 "unit.csv:1: column 'D' has no unit.*--unit" record unit.csv --x-max 3.75 --kind tracer --out no.h5
 expect 0 . record unit.csv --x-max 3.75 --kind tracer --unit m2/s --out unit.h5
 sed '5s/.*/0.3,280,,0.05/' d.csv >gap.csv
 expect 2 "gap.csv:5: no number in column 'D \[m\^2/s\]'" record gap.csv --x-max 3.75 --kind tracer --out no.h5
 sed '1s/T \[K\]/T [C]/' d.csv >celsius.csv
-expect 2 "column 'T \[C\]' is not in K" record celsius.csv --x-max 3.75 --kind tracer --out no.h5
+expect 2 "celsius.csv:1: column 'T \[C\]' is not in K" record celsius.csv --x-max 3.75 --kind tracer --out no.h5
+cut -d, -f1,3 d.csv >no_T.csv
+expect 2 "no_T.csv:1: expected a column 'temperature \[K\]', got stoichiometry, D \[m\^2/s\]" record no_T.csv --x-max 3.75 --kind tracer --out no.h5
 sed '2,60d' u.csv >short.csv
 expect 2 'short.csv.*covers stoichiometries 0.345 to 0.95, the record has 0.1' export d.h5 --to csv --out no.csv --haven 1 --theta short.csv
 awk -F, -v OFS=, 'NR > 1 && $1 > 0.4 && $1 < 0.6 { $2 = 0.2 + ($1 - 0.5) / 100 } { print }' u.csv >loop.csv
@@ -119,6 +204,7 @@ grep -q '^0.5' d_li.csv && fail "a value in a gap was written"
 awk -F, -v OFS=, 'NR > 1 { $2 = -$2 } { print }' u.csv >rising.csv
 expect 2 'rising.csv.*the voltage falls nowhere' export d.h5 --to csv --out no.csv --haven 1 --theta rising.csv
 expect 2 '--theta: expected a number or a CSV file' export d.h5 --to csv --out no.csv --haven 1 --theta none.csv
+expect 2 'd.h5: D at 1 K is .*too far from the data, 280 to 340 K' export d.h5 --to bpx --out no.json --haven 1 --theta 2 --reference-temperature 1
 expect 2 'haven: expected a number' export d.h5 --to csv --out no.csv --haven some
 expect 2 'haven: .*no measured Haven ratio' export d.h5 --to csv --out no.csv --haven measured
 expect 2 'haven: a Haven ratio of -1' export d.h5 --to csv --out no.csv --haven=-1

@@ -195,16 +195,7 @@ def check_octave(folder, checks, table):
 
 
 def check_pybamm(folder, checks):
-    own = os.path.join(program.ROOT, "build", "pybamm", "bin", "python")
-    python = None
-    for candidate in (os.environ.get("MESOLITH_PYBAMM_PYTHON"), sys.executable, own):
-        if (
-            candidate
-            and os.path.exists(candidate)
-            and subprocess.run([candidate, "-c", "import pybamm, bpx"], capture_output=True).returncode == 0
-        ):
-            python = candidate
-            break
+    python = program.python_with("pybamm, bpx", "MESOLITH_PYBAMM_PYTHON", "pybamm")
     if python is None:
         print(
             "skipped  PyBaMM and bpx are not at hand (README.md says how to get them): their part was not checked"

@@ -12,6 +12,7 @@ struct CsvTable {
     std::vector<std::string> names;
     std::vector<std::vector<double>> columns; ///< one per name; NaN where a cell is empty or "nan"
     std::vector<std::size_t> lines;           ///< of each row in the file, counted from 1
+    std::size_t names_line = 0;               ///< of the names
     std::vector<std::string> comments;        ///< lines that begin with '#' or '%', without it
 
     std::size_t n_rows() const { return lines.size(); }

@@ -23,10 +23,11 @@ struct GasHeadline {
     std::int64_t n_replicas = 0;
     double total_time = 0; ///< [ps]
     bool displacements = false;
-    Estimate tracer, collective, haven, correlation, theta, chemical; ///< means of the axes [A^2/ps]
-    Estimate conductivity, conductivity_tracer;                       ///< [S/m]
-    Vec3 tracer_axes = Vec3::Zero(), tracer_axes_error = Vec3::Zero();
-    Vec3 collective_axes = Vec3::Zero(), collective_axes_error = Vec3::Zero();
+    Estimate tracer, collective, haven, correlation, theta, chemical;      ///< means of the axes [A^2/ps]
+    Estimate conductivity, conductivity_tracer;                            ///< [S/m]
+    Mat3 tracer_tensor = Mat3::Zero(), tracer_tensor_error = Mat3::Zero(); ///< [A^2/ps]
+    Mat3 collective_tensor = Mat3::Zero(), collective_tensor_error = Mat3::Zero(); ///< [A^2/ps]
+    std::int64_t hops = 0;                  ///< of all ions in all replicas, at all temperatures
     std::optional<double> single;           ///< exact D of a single ion, mean of the axes
     std::optional<double> exact_collective; ///< exact D_J, mean of the axes
     double z = 0;                           ///< (D_J - exact) / error

@@ -61,6 +61,10 @@ struct PointOutcome {
 /// is swept.
 void write_sweep(const Config& config, const SweepResults& results);
 
+/// Whether it is a sweep.h5 or the folder of one.
+/// @throws FileError when it is a damaged HDF5 file
+[[nodiscard]] bool is_sweep(const std::string& path);
+
 /// @param path  sweep.h5 or its folder
 /// @throws InputError when there is none, FileError when it is damaged
 [[nodiscard]] SweepResults read_sweep(const std::string& path);
