@@ -202,6 +202,10 @@ Model load_model(const std::string& path, const TorchMaceOptions& options) {
             if (!value.isTensor()) continue;
             torch::Tensor tensor = value.toTensor();
             if (!tensor.defined() || !tensor.is_floating_point()) continue;
+            if (tensor.scalar_type() != torch::kFloat32 && tensor.scalar_type() != torch::kFloat64)
+                throw InputError(fmt::format("{}: its weights are of type {} (expected float32 or float64). "
+                                             "Export it with one of them",
+                                             path, c10::toString(tensor.scalar_type())));
             tensor.set_requires_grad(false);
             if (tensor.scalar_type() != model.dtype) tensor.set_data(tensor.to(model.dtype));
         }
