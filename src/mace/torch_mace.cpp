@@ -176,6 +176,9 @@ Model load_model(const std::string& path, const TorchMaceOptions& options) {
     const int outside = omp_get_max_threads();
     at::set_num_threads(options.threads);
     omp_set_num_threads(outside);
+    // Otherwise threads add gradients of float atomically, in the order in which they come: other bits each
+    // time.
+    if (model.device.is_cpu()) at::globalContext().setDeterministicAlgorithms(true, true);
 
     model.module = load_module(path, model.device);
     refuse_other_models(model.module, path);
