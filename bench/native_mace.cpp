@@ -1,10 +1,8 @@
 // Steps of MACE evaluators, all in one run: the built-in one with each kind of vector instructions and
 // precision, TorchScript by libtorch on one thread where there is a NAME-float64.pt beside NAME.h5, molecular
-// dynamics around the evaluator, replicas on two threads and as one graph.
-//   bench_native_mace [NAME.h5 ...]     the shipped Li-Si model, 204 atoms of Li13Si4, unless models are
-//   named:
-//                                       tools/tests/random_mace.py --out FOLDER large makes one of ordinary
-//                                       size
+// dynamics around the evaluator and what becomes of its frames, replicas on two threads and as one graph.
+//   bench_native_mace [NAME.h5 ...]     without names the shipped Li-Si model, 204 atoms of Li13Si4
+// tools/tests/random_mace.py --out FOLDER large makes a model of ordinary size.
 #include "mesolith/md/native_mace.hpp"
 
 #include <algorithm>
@@ -14,14 +12,21 @@
 #include <string>
 #include <vector>
 
+#include "mesolith/config/config.hpp"
 #include "mesolith/core/parallel.hpp"
+#include "mesolith/core/units.hpp"
 #include "mesolith/core/vector_units.hpp"
+#include "mesolith/io/h5md.hpp"
 #include "mesolith/io/mace_file.hpp"
+#include "mesolith/io/structure_file.hpp"
 #include "mesolith/mace/torch_mace.hpp"
 #include "mesolith/md/dynamics.hpp"
 #include "mesolith/md/neighbour_list.hpp"
+#include "mesolith/trajectory/elements.hpp"
 
 #include "clock.hpp"
+#include "pipeline/site_stream.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace mesolith;
 
@@ -80,7 +85,75 @@ void report(const std::string& name, double time, std::size_t atoms, double base
                 static_cast<double>(atoms) / time, baseline / time);
 }
 
-/// What a step of molecular dynamics costs beside the evaluator (list and forces), and the list alone.
+/// What becomes of one frame, written to a trajectory file or mapped onto sites and events at once [s].
+struct OutputTime {
+    double file = 0, sites = 0;
+};
+
+/// Frames some steps apart, as a run hands them on; onto the sites of Li13Si4 where the model knows Li and
+/// Si.
+OutputTime output_time(const FoldedMace& model, const Crystal& crystal) {
+    const test::TemporaryFolder folder;
+    OutputTime time;
+    const auto frames_of = [&](const MdState& start) {
+        MdOptions options;
+        options.temperature = 500;
+        Dynamics dynamics(std::make_unique<NativeMace>(model), start, options);
+        std::vector<Frame> frames(20);
+        for (std::size_t k = 0; k < frames.size(); ++k) {
+            dynamics.run(5);
+            frames[k].cell = start.cell;
+            frames[k].positions = dynamics.state().positions;
+        }
+        return frames;
+    };
+    /// Many times all frames through a sink: a file compresses whole chunks of frames.
+    const auto time_per_frame = [&](std::vector<Frame> frames, auto&& add) {
+        const int rounds = 50;
+        std::int64_t index = 0;
+        return best_of(3,
+                       [&] {
+                           for (int r = 0; r < rounds; ++r)
+                               for (Frame& frame : frames) {
+                                   frame.index = index++;
+                                   frame.time = 0.05 * static_cast<double>(index);
+                                   add(frame);
+                               }
+                       }) /
+               static_cast<double>(rounds * frames.size());
+    };
+    {
+        MdState state = make_md_state(crystal.cell, crystal.numbers, crystal.positions);
+        draw_velocities(state, 500, 1, 0);
+        std::vector<std::string> species;
+        for (const int z : crystal.numbers) species.emplace_back(element_symbol(z));
+        H5mdOptions options;
+        options.unwrapped = true;
+        H5mdWriter writer = H5mdWriter::in_place(folder / "frames.h5md", species, options);
+        time.file =
+            time_per_frame(frames_of(state), [&](const Frame& frame) { writer.append(frame, frame.index); });
+    }
+    if (model.elements != std::vector<int>{3, 14}) return time;
+    const std::string inputs = std::string(MESOLITH_SOURCE_DIR) + "/inputs/";
+    const Config config =
+        parse_config("[run]\ntemperature_K = 500\n[md]\nmodel = \"models/li_si_mace16.h5\"\n"
+                     "structure = \"structures/Li13Si4.POSCAR\"\nwrite_trajectory = false\n"
+                     "[sites]\nstructure = \"structures/Li13Si4.POSCAR\"\n",
+                     inputs + "bench.toml");
+    const Structure cells = repeat(read_structure(config.resolve(config.md->structure)), IVec3(3, 2, 1));
+    std::vector<int> numbers;
+    std::vector<Vec3> positions;
+    for (const std::string& s : cells.species) numbers.push_back(atomic_number(s));
+    for (const Vec3& f : cells.fractional) positions.push_back(cells.cell.to_cartesian(f));
+    MdState state = make_md_state(cells.cell, numbers, positions);
+    draw_velocities(state, 500, 1, 0);
+    SiteStream stream(config, folder / "events.h5", cells.species, cells.cell, config.md->interval);
+    time.sites = time_per_frame(frames_of(state), [&](const Frame& frame) { stream.add(frame); });
+    return time;
+}
+
+/// What a step of molecular dynamics costs beside the evaluator (list and forces), the list alone, and
+/// output.
 void dynamics_share(const FoldedMace& model, const Crystal& crystal) {
     MdState state = make_md_state(crystal.cell, crystal.numbers, crystal.positions);
     draw_velocities(state, 500, 1, 0);
@@ -109,6 +182,18 @@ void dynamics_share(const FoldedMace& model, const Crystal& crystal) {
         "  a Langevin step %.3f ms, its evaluation %.3f ms, the list in it %.3f ms: %.1f %% are list, "
         "integrator and noise\n",
         1e3 * whole, 1e3 * evaluator, 1e3 * neighbours, 100 * (whole - evaluator + neighbours) / whole);
+    const MdSection standard;
+    const double stride = standard.interval / (standard.timestep * units::ps_per_fs);
+    const OutputTime output = output_time(model, crystal);
+    const auto share = [&](double frame) {
+        const double all = whole + frame / stride;
+        return 100 * (all - evaluator + neighbours) / all;
+    };
+    std::printf("  with a frame every %g steps written to a file (%.3f ms each) %.1f %%", stride,
+                1e3 * output.file, share(output.file));
+    if (output.sites > 0)
+        std::printf(", mapped onto sites (%.3f ms) %.1f %%", 1e3 * output.sites, share(output.sites));
+    std::printf(" are list, integrator, noise and output\n");
 }
 
 /// R replicas on two threads, a clone for each, and as one graph on two threads of libtorch, against one.

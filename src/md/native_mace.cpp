@@ -29,6 +29,20 @@ Lines<T> padded_rows(const std::vector<double>& values, std::size_t n) {
     return result;
 }
 
+/// From values and derivatives of rows of n numbers at the knots of each pair to spline_rows.
+std::vector<double> with_steps(const std::vector<double>& table, std::size_t knots, std::size_t n, double h) {
+    std::vector<double> result;
+    result.reserve(table.size() / 2 * spline_rows);
+    for (std::size_t k = 0; k < table.size() / (2 * n); ++k) {
+        const double* value = table.data() + 2 * n * k;
+        const bool last = (k + 1) % knots == 0;
+        result.insert(result.end(), value, value + n);
+        for (std::size_t c = 0; c < n; ++c) result.push_back(h * value[n + c]);
+        for (std::size_t c = 0; c < n; ++c) result.push_back(last ? 0 : value[2 * n + c] - value[c]);
+    }
+    return result;
+}
+
 /// One matrix or several, one behind the other, each `gap` numbers after the one before.
 template <class T>
 MaceMatrix<T> matrix(const double* values, std::size_t n, std::size_t gap, std::size_t in, std::size_t out) {
@@ -65,15 +79,12 @@ MaceLayerTables<T> layer_tables(const FoldedMace& model, const FoldedMaceLayer& 
     const double h = model.cutoff / static_cast<double>(model.n_knots);
     t.C = padded_channels<T>(layer.channels);
     t.P = padded_channels<T>(layer.products);
-    std::vector<double> radial = layer.radial, density = layer.density;
     const std::size_t row = n_l * layer.channels;
-    for (std::size_t k = 0; k < radial.size(); ++k)
-        if (k / row % 2 == 1) radial[k] *= h;
-    for (std::size_t k = 1; k < density.size(); k += 2) density[k] *= h;
-    t.radial = padded_rows<T>(radial, layer.channels);
+    t.radial = padded_rows<T>(with_steps(layer.radial, knots, row, h), layer.channels);
+    const std::vector<double> density = with_steps(layer.density, knots, 1, h);
     t.density.assign(density.begin(), density.end());
-    if (radial.size() > knots * 2 * row) t.radial_stride = knots * 2 * n_l * t.C;
-    if (density.size() > knots * 2) t.density_stride = knots * 2;
+    if (layer.radial.size() > knots * 2 * row) t.radial_stride = knots * spline_rows * n_l * t.C;
+    if (layer.density.size() > knots * 2) t.density_stride = knots * spline_rows;
     if (!layer.mixing.empty()) {
         const std::size_t size = layer.channels * layer.products, n = layer.mixing.size() / (n_l * size);
         for (std::size_t l = 0; l < n_l; ++l)
@@ -258,7 +269,8 @@ private:
     void set_pairs() {
         const MaceTables<T>& t = *tables_;
         const std::size_t n = list_.n_atoms(), pairs = list_.n_pairs(), numbers = edge_numbers(t.l_max);
-        const std::size_t n_lm = numbers - 8, P0 = t.layers[0].P, C1 = t.layers[1].C, P1 = t.layers[1].P;
+        const std::size_t n_lm = numbers - edge_weights, P0 = t.layers[0].P, C1 = t.layers[1].C,
+                          P1 = t.layers[1].P;
         if (pairs > std::numeric_limits<std::uint32_t>::max())
             throw DataError(fmt::format(
                 "{} pairs of neighbours (at most 2^32 can be evaluated). Use fewer atoms", pairs));
@@ -292,18 +304,16 @@ private:
                 work_.knot[e] = static_cast<std::uint32_t>(knot);
                 const T t1 = static_cast<T>(at - static_cast<double>(knot)), t0 = 1 - t1;
                 T* edge = work_.edge.data() + e * numbers;
-                edge[0] = (1 + 2 * t1) * t0 * t0; // value, slope at this knot, then at the next
-                edge[1] = t1 * t0 * t0;
-                edge[2] = t1 * t1 * (3 - 2 * t1);
-                edge[3] = -t1 * t1 * t0;
-                edge[4] = -6 * t1 * t0 * slope_unit;
-                edge[5] = t0 * (1 - 3 * t1) * slope_unit;
-                edge[6] = -edge[4];
-                edge[7] = t1 * (3 * t1 - 2) * slope_unit;
+                edge[0] = t1 * t0 * t0;
+                edge[1] = t1 * t1 * (3 - 2 * t1);
+                edge[2] = -t1 * t1 * t0;
+                edge[3] = t0 * (1 - 3 * t1) * slope_unit;
+                edge[4] = 6 * t1 * t0 * slope_unit;
+                edge[5] = t1 * (3 * t1 - 2) * slope_unit;
                 const double inverse = 1 / neighbour.distance;
                 T* u = work_.direction.data() + 3 * e;
                 for (int k = 0; k < 3; ++k) u[k] = static_cast<T>(neighbour.vector[k] * inverse);
-                harmonics(t.l_max, u[0], u[1], u[2], edge + 8);
+                harmonics(t.l_max, u[0], u[1], u[2], edge + edge_weights);
                 ++e;
             }
         }

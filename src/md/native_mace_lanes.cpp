@@ -189,15 +189,15 @@ void sum_neighbours(const MaceTables<T>& model, const MaceLayerTables<T>& layer,
         for (std::size_t e = work.first[i]; e < work.first[i + 1]; ++e) {
             const std::size_t j = work.atom[e];
             const T* edge = work.edge.data() + e * numbers;
-            const T* at = tables + work.element[j] * layer.radial_stride + work.knot[e] * 2 * (L + 1) * C + c;
-            const V<T> w0 = all(edge[0]), w1 = all(edge[1]), w2 = all(edge[2]), w3 = all(edge[3]);
-            const T* Y = edge + 8;
+            const T* at =
+                tables + work.element[j] * layer.radial_stride + work.knot[e] * spline_rows * (L + 1) * C + c;
+            const V<T> w0 = all(edge[0]), w1 = all(edge[1]), w2 = all(edge[2]);
+            const T* Y = edge + edge_weights;
             const V<T> h = message ? load(message + j * C + c) : hn::Zero(Tag<T>());
             for (std::size_t l = 0; l <= L; ++l, at += C) {
-                V<T> s = hn::Mul(w0, load(at));
-                s = hn::MulAdd(w1, load(at + (L + 1) * C), s);
-                s = hn::MulAdd(w2, load(at + 2 * (L + 1) * C), s);
-                s = hn::MulAdd(w3, load(at + 3 * (L + 1) * C), s);
+                V<T> s = hn::MulAdd(w0, load(at + spline_row[0] * (L + 1) * C), load(at));
+                s = hn::MulAdd(w1, load(at + spline_row[1] * (L + 1) * C), s);
+                s = hn::MulAdd(w2, load(at + spline_row[2] * (L + 1) * C), s);
                 if (message) s = hn::Mul(s, h);
                 for (std::size_t lm = l * l; lm < (l + 1) * (l + 1); ++lm)
                     a[lm] = lm == 0 ? hn::Add(a[0], s) : hn::MulAdd(all(Y[lm]), s, a[lm]);
@@ -226,23 +226,25 @@ void spread_gradient(const MaceTables<T>& model, const MaceLayerTables<T>& layer
         const T* edge = work.edge.data() + e * numbers;
         const T* direction = work.direction.data() + 3 * e;
         const T x = direction[0], y = direction[1], z = direction[2];
-        const T* Y = edge + 8;
-        const T* at = tables + work.element[j] * layer.radial_stride + work.knot[e] * 2 * (L + 1) * C;
+        const T* Y = edge + edge_weights;
+        const T* at =
+            tables + work.element[j] * layer.radial_stride + work.knot[e] * spline_rows * (L + 1) * C;
         V<T> gx = zero, gy = zero, gz = zero, gr = zero;
         for (std::size_t c = 0; c < C; c += width<T>) {
             V<T> h = zero, gh = zero, radial = zero;
             if constexpr (with_message) h = load(work.message.data() + j * C + c);
             const auto component = [&](std::size_t lm) { return load(G + lm * C + c); };
-            const auto spline = [&](std::size_t l, std::size_t first) {
-                const T* p = at + l * C + c;
-                V<T> s = hn::Mul(all(edge[first]), load(p));
-                s = hn::MulAdd(all(edge[first + 1]), load(p + (L + 1) * C), s);
-                s = hn::MulAdd(all(edge[first + 2]), load(p + 2 * (L + 1) * C), s);
-                return hn::MulAdd(all(edge[first + 3]), load(p + 3 * (L + 1) * C), s);
-            };
             /// What each l adds to dE/dh and dE/dr; returns R h.
             const auto add_l = [&](std::size_t l, V<T> along) {
-                const V<T> s = spline(l, 0), ds = spline(l, 4);
+                const T* p = at + l * C + c;
+                const V<T> p0 = load(p + spline_row[0] * (L + 1) * C),
+                           p1 = load(p + spline_row[1] * (L + 1) * C),
+                           p2 = load(p + spline_row[2] * (L + 1) * C);
+                V<T> s = hn::MulAdd(all(edge[0]), p0, load(p)), ds = hn::Mul(all(edge[3]), p0);
+                s = hn::MulAdd(all(edge[1]), p1, s);
+                ds = hn::MulAdd(all(edge[4]), p1, ds);
+                s = hn::MulAdd(all(edge[2]), p2, s);
+                ds = hn::MulAdd(all(edge[5]), p2, ds);
                 radial = hn::MulAdd(ds, along, radial);
                 if constexpr (with_message) {
                     gh = hn::MulAdd(s, along, gh);
@@ -329,9 +331,10 @@ T inverse_density(const MaceTables<T>& model, const MaceLayerTables<T>& layer, c
     T sum = 1;
     for (std::size_t e = work.first[i]; e < work.first[i + 1]; ++e) {
         const std::size_t pair = work.element[i] * model.n_elements + work.element[work.atom[e]];
-        const T* at = layer.density.data() + pair * layer.density_stride + work.knot[e] * 2;
+        const T* at = layer.density.data() + pair * layer.density_stride + work.knot[e] * spline_rows;
         const T* edge = work.edge.data() + e * edge_numbers(L);
-        for (int k = 0; k < 4; ++k) sum += edge[k] * at[k];
+        sum += at[0];
+        for (int k = 0; k < 3; ++k) sum += edge[k] * at[spline_row[k]];
     }
     return 1 / sum;
 }
@@ -343,10 +346,10 @@ void spread_density(const MaceTables<T>& model, const MaceLayerTables<T>& layer,
     if (layer.density.empty()) return;
     for (std::size_t e = work.first[i]; e < work.first[i + 1]; ++e) {
         const std::size_t pair = work.element[i] * model.n_elements + work.element[work.atom[e]];
-        const T* at = layer.density.data() + pair * layer.density_stride + work.knot[e] * 2;
+        const T* at = layer.density.data() + pair * layer.density_stride + work.knot[e] * spline_rows;
         const T* edge = work.edge.data() + e * edge_numbers(L);
         T slope = 0;
-        for (int k = 0; k < 4; ++k) slope += edge[4 + k] * at[k];
+        for (int k = 0; k < 3; ++k) slope += edge[3 + k] * at[spline_row[k]];
         work.gradient[4 * e + 3] += factor * slope;
     }
 }

@@ -40,13 +40,21 @@ struct MaceMatrix {
     Lines<T> transposed; ///< [n][out][padded in]
 };
 
+/// Of a spline at a knot: value, derivative times h, and the step D to the next value, which in single
+/// precision would lose its digits as a difference of two rounded values. Between knots k and k + 1, at t of
+/// h,
+///   R = R_k + t (1-t)^2 R'_k + t^2 (3-2t) D_k - t^2 (1-t) R'_k+1.
+inline constexpr std::size_t spline_rows = 3;
+/// Behind knot k the three rows that follow its value in this sum.
+inline constexpr std::array<std::size_t, 3> spline_row{1, 2, spline_rows + 1};
+
 /// FoldedMaceLayer in precision T, channels padded with zeros. C, P: padded.
 template <class T>
 struct MaceLayerTables {
     std::size_t C = 0, P = 0;
     std::size_t radial_stride = 0, density_stride = 0; ///< of a pair of elements, 0 when all share a table
-    Lines<T> radial;                                   ///< [pair][knot][value, derivative times h][l][C]
-    std::vector<T> density;                            ///< [pair][knot][value, derivative times h]
+    Lines<T> radial;                                   ///< [pair][knot][spline_rows][l][C]
+    std::vector<T> density;                            ///< [pair][knot][spline_rows]
     std::vector<MaceMatrix<T>> mixing;                 ///< by l; empty = none
     std::array<std::size_t, 4> degree_end{}; ///< monomials [degree_end[d - 1], degree_end[d]) have degree d
     std::vector<std::array<std::uint8_t, 3>> monomials;
@@ -64,9 +72,10 @@ struct MaceTables {
     Lines<T> linear_readout, hidden_bias, readout; ///< [P0], [element][H], [H]
 };
 
-/// Numbers of a pair, row by row: spline weights of value (4) and of derivative (4, [1/A]), then Y.
+/// Numbers of a pair, row by row: weights of spline_row in the value and in the derivative [1/A], then Y.
+inline constexpr std::size_t edge_weights = 6;
 constexpr std::size_t edge_numbers(int l_max) {
-    return 8 + static_cast<std::size_t>((l_max + 1) * (l_max + 1));
+    return edge_weights + static_cast<std::size_t>((l_max + 1) * (l_max + 1));
 }
 
 /// Atoms and directed pairs of one configuration, and working memory of one evaluator.

@@ -179,6 +179,9 @@ Model load_model(const std::string& path, const TorchMaceOptions& options) {
     const int outside = omp_get_max_threads();
     at::set_num_threads(options.threads);
     omp_set_num_threads(outside);
+    // Otherwise threads add gradients of float atomically, in the order in which they come: other bits each
+    // time.
+    if (model.device.is_cpu()) at::globalContext().setDeterministicAlgorithms(true, true);
 
     model.module = load_module(path, model.device);
     refuse_other_models(model.module, path);
@@ -205,6 +208,10 @@ Model load_model(const std::string& path, const TorchMaceOptions& options) {
             if (!value.isTensor()) continue;
             torch::Tensor tensor = value.toTensor();
             if (!tensor.defined() || !tensor.is_floating_point()) continue;
+            if (tensor.scalar_type() != torch::kFloat32 && tensor.scalar_type() != torch::kFloat64)
+                throw InputError(fmt::format("{}: its weights are of type {} (expected float32 or float64). "
+                                             "Export it with one of them",
+                                             path, c10::toString(tensor.scalar_type())));
             tensor.set_requires_grad(false);
             if (tensor.scalar_type() != model.dtype) tensor.set_data(tensor.to(model.dtype));
         }
