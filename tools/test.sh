@@ -84,7 +84,7 @@ if [[ -n $(find tools -name '*_test.py' -not -path '*/.*' -print -quit) ]]; then
     run_counted pytest "$MESOLITH_PYTHON" -m pytest -q -p no:cacheprovider tools
 fi
 if [[ -f validation/run.sh ]]; then
-    run_counted validation bash validation/run.sh
+    run_counted validation bash validation/run.sh --quick
 fi
 
 printf '\n%d s\n' "$SECONDS"
