@@ -24,12 +24,18 @@ public:
     void at_safe_point(Write&& write) {
         const std::string reason = control_.reason_to_stop();
         if (reason.empty() && !is_due()) return;
+        save(write);
+        if (!reason.empty()) stop(reason);
+    }
+
+    /// Saves it, due or not.
+    template <class Write>
+    void save(Write&& write) {
         CheckpointWriter writer(path_);
         writer.set_attribute("fingerprint", fingerprint_);
         write(writer);
         writer.commit();
         last_ = std::chrono::steady_clock::now();
-        if (!reason.empty()) stop(reason);
     }
 
     /// The run is over: its checkpoints are removed.

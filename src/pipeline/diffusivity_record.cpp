@@ -381,6 +381,11 @@ DiffusivityRecord build_record(const std::vector<std::string>& sources, const Re
     if (!std::isnan(options.x_full) &&
         std::find(types.begin(), types.end(), SourceType::gases) == types.end())
         throw InputError("--x-full: expected lattice gases among the sources, got none. Leave it out");
+    if (n_runs == 0 && !(options.x.empty() && options.stoichiometry.empty()))
+        throw InputError(
+            fmt::format("{}: expected runs of Markov models among the sources, got none. Leave it "
+                        "out",
+                        options.x.empty() ? "--stoichiometry" : "--x"));
     if (!options.temperatures.empty() && options.temperatures.size() != n_runs)
         throw InputError(fmt::format("--temperatures: expected {} numbers (one per run), got {}", n_runs,
                                      options.temperatures.size()));

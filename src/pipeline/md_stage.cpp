@@ -197,6 +197,12 @@ void remove_drift(MdState& state) {
     for (Vec3& v : state.velocities) v -= drift;
 }
 
+/// Of the group whose first replica has this path.
+Checkpointing checkpointing(const std::string& path, const MdSection& md, std::string fingerprint,
+                            const RunControl& control) {
+    return {path + ".checkpoint", std::move(fingerprint), md.checkpoint_minutes, control};
+}
+
 /// Shared by the threads that run replicas: HDF5 and the terminal are for one at a time.
 class MdRun {
 public:
@@ -216,8 +222,7 @@ public:
     std::int64_t steps_done() const { return done_; }
 
     Checkpointing checkpointing(const ReplicaGroup& group) const {
-        return Checkpointing(group.replicas.front().path + ".checkpoint", fingerprint_,
-                             md_.checkpoint_minutes, control_);
+        return mesolith::checkpointing(group.replicas.front().path, md_, fingerprint_, control_);
     }
 
     void run(ReplicaGroup& group) {
@@ -265,23 +270,27 @@ private:
         for (std::size_t k = 0; k < states.size(); ++k) {
             if (!group.replicas[k].failure.empty()) continue;
             step = states[k].step;
+            before_ += step;
+            if (group.checkpoint)
+                spdlog::info("  replica {} goes on behind step {} of {}", group.replicas[k].number, step,
+                             steps());
             n_written = static_cast<std::int64_t>(group.replicas[k].series.time.size());
         }
-        const auto safe_point = [&](const DynamicsGroup& dynamics) {
-            saved.at_safe_point([&](CheckpointWriter& checkpoint) {
+        const auto state_of = [&](const DynamicsGroup& dynamics) {
+            return [&](CheckpointWriter& checkpoint) {
                 const std::lock_guard one(files_);
                 for (std::size_t k = 0; k < sinks.size(); ++k) {
                     const Replica& replica = group.replicas[k];
                     sinks[k].save(checkpoint, prefix(replica));
                     write_state(checkpoint, prefix(replica), dynamics[k].state(), replica);
                 }
-            });
+            };
         };
 
         if (step < equilibration()) {
             DynamicsGroup dynamics = start(group, std::move(states), MdEnsemble::langevin);
             while (step < equilibration() && dynamics.n_alive() > 0) {
-                if (step > 0) safe_point(dynamics);
+                if (step > 0) saved.at_safe_point(state_of(dynamics));
                 const std::int64_t n = std::min<std::int64_t>(200, equilibration() - step);
                 advance(group, dynamics, n);
                 step += n;
@@ -301,7 +310,7 @@ private:
         Frame frame;
         frame.cell = group.replicas.front().crystal.cell;
         for (; n_written < n_frames() && dynamics.n_alive() > 0; ++n_written) {
-            if (n_written > 0) safe_point(dynamics);
+            if (n_written > 0) saved.at_safe_point(state_of(dynamics));
             advance(group, dynamics, steps_of(md_.interval, md_));
             frame.index = n_written;
             frame.time = static_cast<double>(n_written + 1) * md_.interval;
@@ -314,10 +323,10 @@ private:
                 sinks[k].add(frame, dynamics[k].state().step);
             }
         }
+        saved.save(state_of(dynamics)); // other groups may be stopped: this one shall not run again
         const std::lock_guard one(files_);
         for (std::size_t k = 0; k < sinks.size(); ++k)
             if (dynamics.alive(k)) sinks[k].finish();
-        saved.remove();
     }
 
     static void note_failures(ReplicaGroup& group, const DynamicsGroup& dynamics) {
@@ -330,7 +339,8 @@ private:
         note_failures(group, dynamics);
         done_ += n * alive;
         if (const std::unique_lock one(terminal_, std::try_to_lock); one)
-            progress_.update(static_cast<double>(done_) / static_cast<double>(steps() * md_.n_replicas));
+            progress_.update(static_cast<double>(before_ + done_) /
+                             static_cast<double>(steps() * md_.n_replicas));
     }
 
     const Config& config_;
@@ -340,7 +350,7 @@ private:
     const RunControl& control_;
     MdOptions options_;
     std::mutex files_, terminal_;
-    std::atomic<std::int64_t> done_{0};
+    std::atomic<std::int64_t> before_{0}, done_{0}; // steps of runs that were stopped, and of this one
     StageProgress progress_;
 };
 
@@ -445,7 +455,17 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
                                   describe_input(config.resolve(md.structure), known)};
     if (config.streams()) inputs.push_back(describe_input(config.resolve(config.sites.structure), known));
     Provenance provenance = new_provenance(config, "md", std::move(inputs), "");
-    if (is_up_to_date(existing, provenance, files.md)) return StageOutcome::up_to_date;
+    const auto replica_path = [&](std::int64_t k) {
+        return config.streams() ? config.md_events(k) : config.md_trajectory(k);
+    };
+    const auto remove_checkpoints = [&] {
+        for (std::int64_t k = 0; k < md.n_replicas; ++k)
+            checkpointing(replica_path(k), md, "", control).remove();
+    };
+    if (is_up_to_date(existing, provenance, files.md)) {
+        remove_checkpoints(); // of a run killed at its very end
+        return StageOutcome::up_to_date;
+    }
 
     const Structure cell = read_structure(config.resolve(md.structure));
     const ForceModel model = open_force_model(config.resolve(md.model), options);
@@ -460,8 +480,7 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
         Replica& replica = replicas[k];
         replica.number = k;
         replica.crystal = starting_crystal(config, cell, k);
-        const auto number = static_cast<std::int64_t>(k);
-        replica.path = config.streams() ? config.md_events(number) : config.md_trajectory(number);
+        replica.path = replica_path(static_cast<std::int64_t>(k));
     }
     if (config.streams()) expect_sites_fit(config, replicas.front());
     std::vector<ReplicaGroup> groups;
@@ -479,6 +498,7 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
     const std::string comparison = compare_evaluators(model, first.cell, first.numbers, first.positions);
     if (!comparison.empty()) spdlog::info("md: {}", comparison);
 
+    fs::remove(files.md); // its replicas are no longer what is in the folder
     const auto start = std::chrono::steady_clock::now();
     for_each_index(groups.size(), [&](std::size_t k) { run.run(groups[k]); });
     run.finish();
@@ -501,8 +521,10 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
                      slope(replica.series.time, replica.series.conserved) /
                          static_cast<double>(replica.crystal.size()));
     }
-    if (failed == replicas.size())
+    if (failed == replicas.size()) {
+        remove_checkpoints(); // there is nothing to go on with
         throw DataError("every replica failed; the last: " + replicas.back().failure);
+    }
     const double steps = static_cast<double>(run.steps_done());
     spdlog::info("md: {:.3g} atom-steps/s, {:.3g} ns/day of all replicas together",
                  steps * static_cast<double>(replicas.front().crystal.size()) / seconds,
@@ -518,6 +540,7 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
         write_replica(group, replica);
     }
     file.commit();
+    remove_checkpoints();
     spdlog::info("md: wrote {}", files.md);
     return StageOutcome::done;
 }

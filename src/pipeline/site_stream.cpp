@@ -63,8 +63,8 @@ private:
 
 SiteStream::SiteStream(const Config& config, std::string path, std::vector<std::string> species,
                        const Cell& cell, double interval)
-    : config_(config), path_(std::move(path)), species_(std::move(species)), cell_(cell),
-      interval_(interval) {}
+    : config_(config), path_(std::move(path)), options_(mapping_of(config)), species_(std::move(species)),
+      cell_(cell), interval_(interval) {}
 SiteStream::~SiteStream() = default;
 SiteStream::SiteStream(SiteStream&&) noexcept = default;
 
@@ -109,6 +109,7 @@ void SiteStream::finish() {
     const StoredTrajectory result = mapping_->finish(*trajectory_, offset_);
     Hdf5File file = Hdf5File::create(path_);
     file.write_strings("warnings", warnings_);
+    file.set_attribute("mapping", options_);
     Hdf5Group sites = file.create_group("sites");
     write(sites, sites_->stored);
     Hdf5Group trajectory = file.create_group("trajectory");
@@ -116,10 +117,16 @@ void SiteStream::finish() {
     file.commit();
 }
 
+std::string mapping_of(const Config& config) {
+    return stage_options(config, "sites") +
+           "structure_sha256 = " + describe_input(config.resolve(config.sites.structure)).sha256 + "\n";
+}
+
 StreamedReplica read_streamed_replica(const std::string& path) {
     const Hdf5File file = Hdf5File::open(path);
     StreamedReplica replica;
     replica.warnings = file.read_strings("warnings");
+    if (file.has_attribute("mapping")) replica.mapping = file.string_attribute("mapping");
     replica.sites = read_sites(file.group("sites"));
     replica.trajectory = read_trajectory(file.group("trajectory"));
     return replica;

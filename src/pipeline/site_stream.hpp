@@ -15,7 +15,14 @@ struct StreamedReplica {
     StoredSites sites;
     StoredTrajectory trajectory;
     std::vector<std::string> warnings;
+    std::string mapping; ///< mapping_of() the run that made it
 };
+
+/// All that events depend on beside the frames: options and the crystal of the sites. Frames that are gone
+/// cannot be mapped again.
+/// @throws InputError when there is no such crystal
+std::string mapping_of(const Config& config);
+
 /// @throws FileError when it is damaged
 StreamedReplica read_streamed_replica(const std::string& path);
 
@@ -49,7 +56,7 @@ private:
     void start(const Frame& first);
 
     const Config& config_;
-    std::string path_;
+    std::string path_, options_;
     std::vector<std::string> species_;
     Cell cell_;
     double interval_;

@@ -141,8 +141,21 @@ void map_files(const Config& config, const std::vector<TrajectorySection>& secti
 /// Replicas that molecular dynamics mapped while they ran.
 void collect_streamed(const Config& config, StoredSites& stored, std::vector<StoredTrajectory>& mapped,
                       std::vector<std::string>& warnings) {
-    for (const std::string& path : config.streamed_replicas()) {
+    const RunFiles files(config.run.output);
+    const std::vector<std::string> replicas = config.streamed_replicas();
+    if (replicas.empty() || !fs::exists(files.md))
+        throw InputError(fmt::format("{}: holds no {} (md.write_trajectory is false). Run `mesolith md` "
+                                     "first, or `mesolith run`",
+                                     files.folder,
+                                     replicas.empty() ? "replica that was mapped"
+                                                      : "molecular dynamics that came to its end"));
+    const std::string mapping = mapping_of(config);
+    for (const std::string& path : replicas) {
         StreamedReplica replica = read_streamed_replica(path);
+        if (replica.mapping != mapping)
+            throw InputError(path + ": was mapped with other options of [ions], [sites] or [msm], or onto "
+                                    "another crystal, and there is no trajectory to map again "
+                                    "(md.write_trajectory is false). Run `mesolith md` again");
         for (const std::string& text : replica.warnings) warn(warnings, text);
         if (mapped.empty()) {
             stored = std::move(replica.sites);
@@ -152,11 +165,6 @@ void collect_streamed(const Config& config, StoredSites& stored, std::vector<Sto
         }
         mapped.push_back(std::move(replica.trajectory));
     }
-    if (mapped.empty())
-        throw InputError(
-            fmt::format("{}: holds no replica that was mapped (md.write_trajectory is false). Run "
-                        "`mesolith md` first, or `mesolith run`",
-                        RunFiles(config.run.output).folder));
 }
 
 } // namespace

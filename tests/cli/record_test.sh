@@ -102,6 +102,8 @@ PY
 fi
 expect 0 'wrote gas.csv' export gas.h5 --to pybamm --volume-ratio 3.3 --out gas.csv
 grep -q '^# thermodynamic factor: .*lattice gas at each point' gas.csv || fail "no source of Theta: $(head gas.csv)"
+expect 0 'wrote gas_T.csv' export gas.h5 --to pybamm --temperatures 600,700 --out gas_T.csv
+grep -q '^# Haven ratio: measured at each point$' gas_T.csv || fail "factors of fits: $(head -n 12 gas_T.csv)"
 expect 2 'gas_tracer.json: .*holds the tracer one' export gas_tracer.json --to pybamm --out no.csv
 expect 0 'wrote gas_c.csv' export gas_tracer.json --to pybamm --haven measured --theta 20 --out gas_c.csv
 expect 2 'runs/gas/sweep.h5: x: expected the composition.*--x-full' record runs/gas --x-max 3.75 --out no.h5
@@ -110,6 +112,7 @@ expect 2 '--x-full: expected a number > 0, got -1' record runs/gas --x-full -1 -
 expect 2 '--x-max: expected a number > 0, got 0' record runs/gas --x-full 3.75 --x-max 0 --out no.h5
 expect 0 . record runs/gas --x-full 3.75 --x-max 3.351 --out beyond.h5
 expect 0 'warning: stoichiometries up to 1.097 \(those of PyBaMM end at 1\).*more than x_max = 3.351' export beyond.h5 --to pybamm --out beyond.csv
+expect 2 '--x: expected runs of Markov models' record runs/gas --x 3.7 --x-full 3.75 --x-max 3.75 --out no.h5
 expect 2 '--x-full: expected lattice gases' record runs/run1 --x 1 --x-max 4 --x-full 4 --out no.h5
 expect 2 'gas_tracer.json: is tracer, .*runs/gas says chemical|runs/gas: is chemical|gas_tracer.json: is tracer' \
   record runs/gas gas_tracer.json --x-full 3.75 --x-max 3.75 --out no.h5

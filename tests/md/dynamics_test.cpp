@@ -218,6 +218,28 @@ TEST_CASE("molecular dynamics stops with atom, step and distance when a force ex
     CHECK_THROWS_WITH(md.run(10), contains_text("the temperature has run away"));
 }
 
+/// Forces that are no numbers, of atoms that are where they should be.
+class Broken : public Wells {
+public:
+    std::unique_ptr<ForceField> clone() const override { return std::make_unique<Broken>(*this); }
+    void evaluate(const Cell& cell, std::span<const int> numbers, std::span<const Vec3> positions,
+                  Forces& result, bool with_virial) override {
+        Wells::evaluate(cell, numbers, positions, result, with_virial);
+        if (++calls_ > 4) result.forces[1][2] = std::numeric_limits<double>::quiet_NaN();
+    }
+
+private:
+    int calls_ = 0;
+};
+
+TEST_CASE("a force that is not a number is told with atom, step and distance", "[dynamics]") {
+    const MdState state = lithium_at({Vec3(0, 0, 0), Vec3(0, 0, 3), Vec3(0, 5, 0)});
+    Dynamics md(std::make_unique<Broken>(), state, options(MdEnsemble::nve, 0.0001));
+    CHECK_THROWS_WITH(md.run(10), contains_text("step 4: the force on atom 1 (Li) is nan eV/A (its nearest "
+                                                "neighbour, atom 0 (Li), is 2.999 A away)"));
+    CHECK(md.state().step == 4);
+}
+
 TEST_CASE("replicas in a group have the bits of replicas alone, and one that fails leaves the others",
           "[dynamics]") {
     const MdEnsemble ensemble = GENERATE(MdEnsemble::nve, MdEnsemble::langevin, MdEnsemble::nose_hoover);
@@ -256,6 +278,40 @@ TEST_CASE("replicas in a group have the bits of replicas alone, and one that fai
     CHECK_THAT(group.failures()[1], contains_text("the temperature has run away"));
     all.pop_back();
     CHECK_THROWS_AS(DynamicsGroup(std::make_unique<Wells>(), states, all), DataError);
+}
+
+TEST_CASE("a group that is stored and continued has the bits of one that went through", "[dynamics]") {
+    const MdEnsemble ensemble = GENERATE(MdEnsemble::nve, MdEnsemble::langevin, MdEnsemble::nose_hoover);
+    std::vector<MdState> states;
+    std::vector<MdOptions> all;
+    for (std::uint64_t r = 0; r < 4; ++r) {
+        states.push_back(lithium_at({Vec3(0.1, 0, 0), Vec3(1, 0.2, 0), Vec3(0, 0.9, 0.3)}));
+        draw_velocities(states.back(), 600, 9, r);
+        all.push_back(options(ensemble, 0.001));
+        all.back().replica = r;
+    }
+    all[1].runaway = 1; // fails on the way
+    DynamicsGroup whole(std::make_unique<Wells>(0.5), states, all);
+    whole.run(150);
+    const std::int64_t failed_at = whole[1].state().step;
+    REQUIRE(failed_at > 1);
+    REQUIRE(failed_at < 100);
+    for (const std::int64_t stored_at : {failed_at - 1, failed_at + 10}) { // before it failed, and behind
+        DynamicsGroup first(std::make_unique<Wells>(0.5), states, all);
+        first.run(stored_at);
+        std::vector<MdState> stored;
+        for (std::size_t r = 0; r < 4; ++r) stored.push_back(first[r].state());
+        DynamicsGroup rest(std::make_unique<Wells>(0.5), stored, all, first.failures());
+        CHECK(rest.n_alive() == (stored_at < failed_at ? 4 : 3));
+        rest.run(150 - stored_at);
+        CHECK(rest.failures() == whole.failures());
+        for (std::size_t r = 0; r < 4; ++r) {
+            CHECK(rest[r].state().step == whole[r].state().step);
+            CHECK(rest[r].state().positions == whole[r].state().positions);
+            CHECK(rest[r].state().velocities == whole[r].state().velocities);
+            if (whole.alive(r)) CHECK(rest[r].conserved_energy() == whole[r].conserved_energy());
+        }
+    }
 }
 
 /// A model that cannot say which of a batch was wrong.

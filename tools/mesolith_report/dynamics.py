@@ -80,6 +80,7 @@ def residence(run):
         ax.set_title(
             f"{orbit[k]}: mean {plain(mean[k])} ps, {'' if distance[k] <= limit[k] else 'not '}exponential",
             loc="left",
+            fontsize="small",  # the longest must fit above its panel
         )
         if place // columns == rows - 1 or place + columns >= len(shown):
             ax.set_xlabel("length of stay (ps)")
@@ -126,6 +127,7 @@ def bands(run):
         raise Missing("no path through the Brillouin zone is stored")
     pieces = [slice(int(a), int(b)) for a, b in zip(segment[:-1], segment[1:])]
     finite = rate[np.isfinite(rate) & (rate > 0)]
+    finite = finite[finite > 1e-11 * finite.max(initial=0)]  # less is the zero at k = 0, rounded
     if not len(finite):
         raise Missing("no band has a finite rate")
     # in one direction slow, in another fast: only a log axis shows both

@@ -1,15 +1,17 @@
-"""The part of the check that needs pybamm: by_pybamm.py TABLE FOLDER; prints one JSON object of numbers and leaves what the
-pictures show in FOLDER/discharges.npz.
+"""The part of the check that needs pybamm and bpx: by_pybamm.py TABLE FOLDER, with FOLDER/patch.json for BPX; prints one JSON
+object of numbers and leaves what the pictures show in FOLDER/discharges.npz.
 
 The cell is Chen2020 with a negative electrode of silicon alone: all that Chen2020_composite says of its silicon (maximum
 concentration, voltage, kinetics, radius, D), 10 % of the volume, which makes 6.5 A h against the 5 A h of the cell.
 """
 
+import importlib.util
 import json
 import os
 import sys
 import warnings
 
+import bpx
 import numpy as np
 import pybamm
 
@@ -127,6 +129,28 @@ def at_capacity(one, other, low, high):
     return float(np.abs(np.interp(q, one.capacity, one.voltage) - np.interp(q, other.capacity, other.voltage)).max())
 
 
+def by_bpx(path):
+    """The patch in a whole BPX file, read by PyBaMM: largest relative difference of D from what the patch says in numbers."""
+    where = os.path.join(os.path.dirname(here), "continuum", "by_pybamm.py")
+    spec = importlib.util.spec_from_file_location("continuum_by_pybamm", where)
+    continuum = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(continuum)
+    patch = json.load(open(path, encoding="utf-8"))
+    section = patch["Parameterisation"]["Negative electrode"]
+    line, energy = section["Diffusivity [m2.s-1]"], section["Diffusivity activation energy [J.mol-1]"]
+    bpx.parse_bpx_obj(continuum.whole_bpx(patch))  # refuses what is no BPX; takes its object apart
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        parameters = pybamm.ParameterValues.create_from_bpx_obj(continuum.whole_bpx(patch))
+    worst = 0.0
+    for s in (0.91, 0.95, 0.99):
+        for T in (288.15, 298.15, 318.15):
+            value = float(np.squeeze(parameters.evaluate(parameters[D_NAME](pybamm.Scalar(s), pybamm.Scalar(T)))))
+            expected = np.interp(s, line["x"], line["y"]) * np.exp(energy / 8.31446261815324 * (1 / KELVIN - 1 / T))
+            worst = max(worst, abs(value / float(expected) - 1))
+    return worst
+
+
 def main():
     table = mesolith_diffusivity.load(sys.argv[1])
     folder = sys.argv[2]
@@ -139,6 +163,7 @@ def main():
         for what, diffusivity in (("own", None), ("ours", table))
     }
     out["own D"] = float(own)
+    out["bpx"], out["bpx: D"] = bpx.__version__, by_bpx(os.path.join(folder, "patch.json"))
     out["c_max"], out["radius"] = runs["own, small"].c_max, {k: runs[f"own, {k}"].radius for k in ("small", "large")}
     out["start"] = float(runs["ours, small"].mean[0] / runs["ours, small"].c_max)
 

@@ -198,18 +198,23 @@ def check_record(checks, folder, points, lines, said):
 
 
 def check_pybamm(checks, folder, pictures):
-    python = program.python_with("pybamm", "MESOLITH_PYBAMM_PYTHON", "pybamm")
+    python = program.python_with("pybamm, bpx", "MESOLITH_PYBAMM_PYTHON", "pybamm")
     if python is None:
-        print("skipped  PyBaMM is not at hand (../continuum/README.md says how to get it): there was no discharge")
+        print("skipped  PyBaMM and bpx are not at hand (../continuum/README.md says how to get them): there was no discharge")
         return
     done = subprocess.run(
         [python, os.path.join(here, "by_pybamm.py"), os.path.join(folder, "d.csv"), folder], capture_output=True, text=True
     )
-    checks.that("PyBaMM runs", done.returncode == 0, done.stderr[-600:] if done.returncode else "")
+    checks.that("PyBaMM and BPX run", done.returncode == 0, done.stderr[-600:] if done.returncode else "")
     if done.returncode != 0:
         return
     found = json.loads(done.stdout.strip().split("\n")[-1])
     print(f"      PyBaMM {found['pybamm']}, its constant {found['own D']:.3g} m2/s, particles of {found['radius']['small']:.3g} and {found['radius']['large']:.3g} m")
+    checks.that(
+        "BPX's validator takes the patch in a whole file, and PyBaMM evaluates its D there",
+        found["bpx: D"] < 1e-6,
+        f"bpx {found['bpx']}, largest difference {found['bpx: D']:.1e}",
+    )
     checks.that("PyBaMM's c_max is the one of the frame", found["c_max"] == C_MAX, f"{found['c_max']:g} mol/m3")
     low, high = found["data"]
     checks.that(
