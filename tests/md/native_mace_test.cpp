@@ -5,7 +5,9 @@
 #include <Eigen/Geometry>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/parallel.hpp"
 #include "mesolith/core/vector_units.hpp"
+#include "mesolith/md/dynamics.hpp"
 #include "mesolith/md/native_mace.hpp"
 
 #include "support/catch.hpp"
@@ -398,6 +400,33 @@ TEST_CASE("a clone and an evaluator with a past give the same bits as a fresh on
             CHECK(result.virial == expected.virial);
         }
     }
+}
+
+TEST_CASE("replicas on threads of their own have the bits of replicas one after the other",
+          "[md][mace][parallel]") {
+    const NativeMace field(random_model(2, Kind::any, 81));
+    const Atoms atoms = some_atoms(14);
+    const auto positions_after = [&](int n_threads) {
+        std::vector<std::vector<Vec3>> ends(6);
+        with_threads(n_threads, [&] {
+            for_each_index(ends.size(), [&](std::size_t r) {
+                MdState state = make_md_state(atoms.cell, atoms.numbers, atoms.positions);
+                draw_velocities(state, 300, 1, r);
+                MdOptions options;
+                options.timestep = 1e-5;
+                options.replica = r;
+                options.runaway = 1e6; // random weights hold no crystal together
+                options.largest_force = 1e6;
+                Dynamics md(field.clone(), state, options);
+                md.run(20);
+                ends[r] = md.state().positions;
+            });
+        });
+        return ends;
+    };
+    const auto one = positions_after(1);
+    CHECK(one[0] != one[1]);
+    CHECK(positions_after(2) == one);
 }
 
 TEST_CASE("an unknown element and a model that does not fit together are refused", "[md][mace]") {
