@@ -21,10 +21,12 @@
 #include "mesolith/io/walker_file.hpp"
 
 #include "support/catch.hpp"
+#include "support/killed_child.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace mesolith;
 using Catch::Matchers::Contains;
+using mesolith::test::last_word_of_killed;
 using mesolith::test::TemporaryFolder;
 
 namespace {
@@ -160,39 +162,23 @@ TEST_CASE("walkers are readable and can be continued after a kill at any moment"
         frame.site.assign(n, t);
         writer.append(frame);
     };
-    // The child tells through a pipe how many frames it has flushed.
     std::mt19937 random(11);
     std::uint64_t kept = 0, wrong = 0;
-    std::cout.flush();
-    std::fflush(stdout);
     for (int kill_number = 0; kill_number < 20; ++kill_number) {
-        int ends[2];
-        REQUIRE(pipe(ends) == 0);
-        const pid_t child = fork();
-        REQUIRE(child >= 0);
-        if (child == 0) {
-            ::close(ends[0]);
-            const auto writer = kept == 0 ? create_walker_file(path, WalkerFormat::h5md, sample, options)
-                                          : resume_walkers(path, kept, sample, options);
-            for (auto t = static_cast<int>(kept);; ++t) {
-                append(*writer, t);
-                if (t % 5 != 4) continue;
-                writer->flush();
-                const int flushed = t + 1;
-                if (::write(ends[1], &flushed, sizeof flushed) != sizeof flushed) std::_Exit(1);
-            }
-        }
-        ::close(ends[1]);
-        int status = 0, flushed = 0;
-        if (kill_number % 2 == 0 && ::read(ends[0], &flushed, sizeof flushed) == sizeof flushed)
-            kept = static_cast<std::uint64_t>(flushed); // half of the kills come after a flush at least
-        usleep(static_cast<useconds_t>(random() % 20'000));
-        ::kill(child, SIGKILL);
-        waitpid(child, &status, 0);
-        REQUIRE(WIFSIGNALED(status)); // it did not stop by an error of its own
-        while (::read(ends[0], &flushed, sizeof flushed) == sizeof flushed)
-            kept = static_cast<std::uint64_t>(flushed);
-        ::close(ends[0]);
+        // It tells how many frames are flushed; half of the kills come after a flush at least.
+        const std::uint64_t flushed = last_word_of_killed(
+            [&](auto&& tell) {
+                const auto writer = kept == 0 ? create_walker_file(path, WalkerFormat::h5md, sample, options)
+                                              : resume_walkers(path, kept, sample, options);
+                for (auto t = static_cast<int>(kept);; ++t) {
+                    append(*writer, t);
+                    if (t % 5 != 4) continue;
+                    writer->flush();
+                    tell(static_cast<std::uint64_t>(t) + 1);
+                }
+            },
+            kill_number % 2 == 0, random);
+        if (flushed > 0) kept = flushed;
         if (kept == 0) continue;
         const auto frames = read_all(path);
         REQUIRE(frames.size() >= kept);

@@ -11,22 +11,13 @@
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 #include "support/synthetic.hpp"
+#include "support/written_events.hpp"
 
 using namespace mesolith;
 using namespace mesolith::test;
 using Catch::Matchers::Contains;
 
 namespace {
-
-/// Two orbits along x, 2 A and 4 A apart in a cell of 6 A: A at 0, B at 2.
-SiteBasis row_of_two() {
-    SiteBasis basis;
-    basis.cell = Cell(6 * Mat3::Identity());
-    basis.positions = {Vec3(0, 0, 0), Vec3(2, 0, 0)};
-    basis.orbit = {0, 1};
-    basis.name = {"A.1", "B.1"};
-    return basis;
-}
 
 /// Corners (A) and centres (B) of cubes of 6 A.
 SiteBasis corners_and_centres() {
@@ -35,17 +26,7 @@ SiteBasis corners_and_centres() {
     return basis;
 }
 
-/// Each ion's events, n_frames frames of 0.5 ps. Sites of row_of_two() on 3 x 1 x 1 cells: A0 B0 A1 B1 A2 B2.
-SiteTrajectory written(std::int64_t n_frames, const std::vector<std::vector<SiteEvent>>& ions) {
-    SiteTrajectory t;
-    t.n_frames = n_frames;
-    t.frame_interval = 0.5;
-    for (const auto& events : ions) {
-        t.events.insert(t.events.end(), events.begin(), events.end());
-        t.offsets.push_back(t.events.size());
-    }
-    return t;
-}
+// Sites of row_of_two() on 3 x 1 x 1 cells: A0 B0 A1 B1 A2 B2.
 SiteEvent at(std::int32_t frame, std::int64_t site) { return {frame, SiteId(site), IVec3::Zero()}; }
 
 SiteSet row() { return tile(row_of_two(), IVec3(3, 1, 1)); }

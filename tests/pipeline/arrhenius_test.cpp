@@ -13,6 +13,7 @@
 #include "support/kernels.hpp"
 #include "support/synthetic.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/written_events.hpp"
 
 using namespace mesolith;
 using namespace mesolith::test;
@@ -22,19 +23,9 @@ namespace {
 
 constexpr double k_B = units::boltzmann_ev_per_k;
 
-/// Two orbits along x, 2 A and 4 A apart in a cell of 6 A: A at 0, B at 2; cubic.
-SiteBasis two_orbits() {
-    SiteBasis basis;
-    basis.cell = Cell(6 * Mat3::Identity());
-    basis.positions = {Vec3(0, 0, 0), Vec3(2, 0, 0)};
-    basis.orbit = {0, 1};
-    basis.name = {"A.1", "B.1"};
-    return basis;
-}
-
 HopData by_hand() {
     HopData run;
-    run.sites = tile(two_orbits(), IVec3(1, 1, 1));
+    run.sites = tile(row_of_two(), IVec3(1, 1, 1));
     SiteTrajectory t;
     t.n_frames = 100;
     t.frame_interval = 0.5;
@@ -101,7 +92,7 @@ TEST_CASE("walkers whose rates follow an Arrhenius law give its energy back and 
     std::vector<HopData> runs;
     for (const double T : temperatures) {
         Kernel kernel;
-        kernel.basis = two_orbits();
+        kernel.basis = row_of_two();
         kernel.lag_time = 1;
         const double near = 5 * std::exp(-near_energy / (k_B * T)),
                      far = 0.1 * std::exp(-far_energy / (k_B * T));

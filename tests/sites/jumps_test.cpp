@@ -5,8 +5,10 @@
 #include "mesolith/sites/jumps.hpp"
 
 #include "support/catch.hpp"
+#include "support/written_events.hpp"
 
 using namespace mesolith;
+using mesolith::test::written;
 
 namespace {
 
@@ -23,27 +25,16 @@ SiteSet chain() {
     return fold_sites(cell, at, {0, 0, 0, 0}, "Li", translations, 1e-6);
 }
 
-SiteTrajectory trajectory(std::int64_t n_frames, const std::vector<std::vector<SiteEvent>>& ions) {
-    SiteTrajectory t;
-    t.n_frames = n_frames;
-    t.frame_interval = 0.5;
-    for (const auto& events : ions) {
-        t.events.insert(t.events.end(), events.begin(), events.end());
-        t.offsets.push_back(t.events.size());
-    }
-    return t;
-}
-
 } // namespace
 
 TEST_CASE("jumps carry the folded cells they cross, also through the border of the box", "[sites][jumps]") {
     const SiteSet sites = chain();
     REQUIRE(sites.basis.size() == 1);
-    const SiteTrajectory t = trajectory(100, {{{0, SiteId{2}, here},
-                                               {10, SiteId{3}, here},
-                                               {12, SiteId{0}, IVec3(1, 0, 0)},
-                                               {40, SiteId{2}, IVec3(-1, 1, 0)}},
-                                              {{0, SiteId{1}, here}}});
+    const SiteTrajectory t = written(100, {{{0, SiteId{2}, here},
+                                            {10, SiteId{3}, here},
+                                            {12, SiteId{0}, IVec3(1, 0, 0)},
+                                            {40, SiteId{2}, IVec3(-1, 1, 0)}},
+                                           {{0, SiteId{1}, here}}});
     const std::vector<Jump> jumps = list_jumps(t, sites);
     REQUIRE(jumps.size() == 3);
     CHECK(jumps[0].R == IVec3(1, 0, 0));
@@ -58,12 +49,12 @@ TEST_CASE("jumps carry the folded cells they cross, also through the border of t
 }
 
 TEST_CASE("unassigned stretches are bridged, and are no jumps themselves", "[sites][jumps]") {
-    const SiteTrajectory t = trajectory(60, {{{0, SiteId::none(), here},
-                                              {3, SiteId{0}, here},
-                                              {5, SiteId::none(), here},
-                                              {9, SiteId{0}, here}, // back to the same: no jump
-                                              {20, SiteId::none(), here},
-                                              {25, SiteId{1}, here}}});
+    const SiteTrajectory t = written(60, {{{0, SiteId::none(), here},
+                                           {3, SiteId{0}, here},
+                                           {5, SiteId::none(), here},
+                                           {9, SiteId{0}, here}, // back to the same: no jump
+                                           {20, SiteId::none(), here},
+                                           {25, SiteId{1}, here}}});
     const std::vector<Jump> jumps = list_jumps(t, chain());
     REQUIRE(jumps.size() == 1);
     CHECK(jumps[0].frame == 25);
@@ -71,7 +62,7 @@ TEST_CASE("unassigned stretches are bridged, and are no jumps themselves", "[sit
 }
 
 TEST_CASE("a jump to an image of the same site is a jump", "[sites][jumps]") {
-    const SiteTrajectory t = trajectory(60, {{{0, SiteId{0}, here}, {3, SiteId{0}, IVec3(0, 0, 1)}}});
+    const SiteTrajectory t = written(60, {{{0, SiteId{0}, here}, {3, SiteId{0}, IVec3(0, 0, 1)}}});
     const std::vector<Jump> jumps = list_jumps(t, chain());
     REQUIRE(jumps.size() == 1);
     CHECK(jumps[0].R == IVec3(0, 0, 1));
@@ -80,13 +71,13 @@ TEST_CASE("a jump to an image of the same site is a jump", "[sites][jumps]") {
 TEST_CASE("a back-hop must return to the very site and image it came from", "[sites][jumps]") {
     // waits of 1 (back), 3 (forward), 8 (back), 5 (forward in z: another image) frames of 0.5 ps
     const SiteTrajectory t =
-        trajectory(100, {{{0, SiteId{0}, here},
-                          {10, SiteId{1}, here},
-                          {11, SiteId{0}, here},
-                          {14, SiteId{3}, IVec3(-1, 0, 0)},
-                          {22, SiteId{0}, here},
-                          {27, SiteId{3}, IVec3(-1, 0, 1)}},
-                         {{0, SiteId{0}, here}, {50, SiteId{1}, here}}}); // one jump alone: no wait
+        written(100, {{{0, SiteId{0}, here},
+                       {10, SiteId{1}, here},
+                       {11, SiteId{0}, here},
+                       {14, SiteId{3}, IVec3(-1, 0, 0)},
+                       {22, SiteId{0}, here},
+                       {27, SiteId{3}, IVec3(-1, 0, 1)}},
+                      {{0, SiteId{0}, here}, {50, SiteId{1}, here}}}); // one jump alone: no wait
     const Recrossings r = count_recrossings(t, chain());
     CHECK(r.jumps == 6);
     CHECK(r.back == 2);
@@ -100,9 +91,9 @@ TEST_CASE("a back-hop must return to the very site and image it came from", "[si
 
 TEST_CASE("the jump network pools trajectories and knows the displacements", "[sites][jumps]") {
     const SiteTrajectory first =
-        trajectory(100, {{{0, SiteId{0}, here}, {5, SiteId{1}, here}, {9, SiteId{2}, here}}});
+        written(100, {{{0, SiteId{0}, here}, {5, SiteId{1}, here}, {9, SiteId{2}, here}}});
     const SiteTrajectory second =
-        trajectory(50, {{{0, SiteId{3}, here}, {5, SiteId{0}, IVec3(1, 0, 0)}, {9, SiteId{3}, here}}});
+        written(50, {{{0, SiteId{3}, here}, {5, SiteId{0}, IVec3(1, 0, 0)}, {9, SiteId{3}, here}}});
     const std::vector<JumpClass> network = jump_network({first, second}, chain());
     REQUIRE(network.size() == 2);
     CHECK(network[0].count == 3);
@@ -114,7 +105,7 @@ TEST_CASE("the jump network pools trajectories and knows the displacements", "[s
 }
 
 TEST_CASE("a trajectory of another site list is refused", "[sites][jumps]") {
-    const SiteTrajectory t = trajectory(10, {{{0, SiteId{4}, here}}});
+    const SiteTrajectory t = written(10, {{{0, SiteId{4}, here}}});
     CHECK_THROWS_AS(list_jumps(t, chain()), DataError);
     CHECK_THROWS_AS(count_recrossings(t, chain()), DataError);
     CHECK_THROWS_AS(jump_network({t}, chain()), DataError);
