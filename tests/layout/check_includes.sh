@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # check_includes.sh ROOT MODULE...    modules in the order of the data flow
 # Fails when a file of a module includes a header of a later module, or of none, or when a public header pulls in
-# all of Eigen.
+# all of Eigen (but the one that is there to keep its solvers from being compiled again).
 set -euo pipefail
 cd "$1"
 shift
@@ -27,7 +27,7 @@ done < <(grep -rnE --include='*.hpp' --include='*.cpp' '^[[:space:]]*#[[:space:]
 
 while IFS=: read -r file line _; do
     complain "$file:$line: a public header includes all of Eigen. Include <Eigen/Core> or <Eigen/SparseCore>"
-done < <(grep -rnE '#include <Eigen/(Dense|Sparse|Eigenvalues|LU|SVD|QR)>' include || true)
+done < <(grep -rnE '#include <Eigen/(Dense|Sparse|Eigenvalues|LU|SVD|QR)>' include | grep -v '^include/mesolith/crystal/eigen_solvers.hpp:' || true)
 
 ((seen > 0)) || complain "no include was found (wrong folder: $PWD)"
 exit $((wrong > 0))
