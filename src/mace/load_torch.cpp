@@ -4,8 +4,10 @@
 #include <vector>
 
 #include <dlfcn.h>
+#include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/program.hpp"
 #include "mesolith/core/version.hpp"
 #include "mesolith/mace/torch_mace.hpp"
 
@@ -23,37 +25,38 @@ namespace fs = std::filesystem;
 
 /// Where the program was installed, then where it was built.
 std::vector<fs::path> candidates() {
+    const fs::path built = MESOLITH_TORCH_LIBRARY, program = program_path();
     std::vector<fs::path> found;
-    std::error_code error;
-    const fs::path built = MESOLITH_TORCH_LIBRARY;
-    const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    if (!error) found.push_back(program.parent_path() / MESOLITH_TORCH_FROM_PROGRAM / built.filename());
+    if (!program.empty())
+        found.push_back(program.parent_path() / MESOLITH_TORCH_FROM_PROGRAM / built.filename());
     found.push_back(built);
     return found;
 }
 
 NewTorchMace* open_library(const std::string& model) {
-    std::string reasons;
+    std::vector<std::string> reasons;
     for (const fs::path& path : candidates()) {
         std::error_code error;
         if (!fs::exists(path, error)) {
-            reasons += (reasons.empty() ? "" : ", ") + path.string() + " is not there";
+            reasons.push_back(path.string() + " is not there");
             continue;
         }
         // Global: torch_mace.cpp asks which BLAS torch has loaded.
         void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
         if (library == nullptr) {
             const char* why = dlerror();
-            reasons += (reasons.empty() ? "" : ", ") + std::string(why ? why : path.string());
+            reasons.emplace_back(why ? why : path.string());
             continue;
         }
         const auto its_commit = reinterpret_cast<TorchMaceCommit*>(dlsym(library, torch_mace_commit_symbol));
         const auto create = reinterpret_cast<NewTorchMace*>(dlsym(library, new_torch_mace_symbol));
         if (its_commit && create && its_commit() == commit()) return create;
-        reasons += (reasons.empty() ? "" : ", ") + path.string() + " is of another build";
+        reasons.push_back(path.string() + " is of another build");
     }
-    throw InputError(model + ": libtorch cannot be loaded (" + reasons +
-                     "). Build and install mesolith again, with the libtorch that is there now");
+    throw InputError(
+        fmt::format("{}: libtorch cannot be loaded ({}). Build and install mesolith again, with the "
+                    "libtorch that is there now",
+                    model, fmt::join(reasons, ", ")));
 }
 
 } // namespace

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mesolith/core/program.hpp"
 #include "mesolith/pipeline/stages.hpp"
 
 extern char** environ;
@@ -60,10 +61,10 @@ int run_program(const std::vector<std::string>& arguments, const std::string& py
 
 /// The folder that holds the package mesolith_report: of the installed program, else of the sources.
 std::string package_folder() {
-    std::error_code error;
-    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    const fs::path program = program_path();
     std::vector<fs::path> candidates;
-    if (!error) candidates.push_back(program.parent_path().parent_path() / "share" / "mesolith" / "python");
+    if (!program.empty())
+        candidates.push_back(program.parent_path().parent_path() / "share" / "mesolith" / "python");
     candidates.emplace_back(MESOLITH_PYTHON_FOLDER);
     for (const fs::path& folder : candidates)
         if (!folder.empty() && fs::exists(folder / "mesolith_report" / "__main__.py")) return folder.string();

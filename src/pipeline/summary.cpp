@@ -24,18 +24,18 @@ std::string fingerprint_in(const std::string& path) {
     return read_provenance(Hdf5File::open(path)).fingerprint;
 }
 
-Vec3 diagonal(const Hdf5Group& g, const char* path) {
-    const auto v = g.read<double>(path);
-    if (v.size() == 3) return {v[0], v[1], v[2]};
-    return v.size() == 9 ? Vec3(v[0], v[4], v[8]) : Vec3(Vec3::Constant(std::nan("")));
-}
-
 Mat3 tensor(const Hdf5Group& g, const char* path) {
     const auto v = g.read<double>(path);
     if (v.size() != 9) return Mat3::Constant(std::nan(""));
     Mat3 m;
     m << v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8];
     return m;
+}
+
+/// Of a tensor, or of what is stored by axis.
+Vec3 diagonal(const Hdf5Group& g, const char* path) {
+    if (const auto v = g.read<double>(path); v.size() == 3) return {v[0], v[1], v[2]};
+    return tensor(g, path).diagonal();
 }
 
 WalkerHeadline read_walkers(const Hdf5Group& g) {

@@ -18,6 +18,7 @@
 #include "mesolith/core/interrupt.hpp"
 #include "mesolith/core/memory.hpp"
 #include "mesolith/core/parallel.hpp"
+#include "mesolith/core/program.hpp"
 #include "mesolith/core/progress.hpp"
 #include "mesolith/io/file.hpp"
 #include "mesolith/pipeline/stages.hpp"
@@ -71,9 +72,9 @@ private:
 };
 
 std::string this_program() {
-    std::error_code error;
-    const fs::path path = fs::read_symlink("/proc/self/exe", error);
-    if (error) throw FileError("/proc/self/exe: cannot be read, so the points of a sweep cannot be started");
+    const fs::path path = program_path();
+    if (path.empty())
+        throw FileError("/proc/self/exe: cannot be read, so the points of a sweep cannot be started");
     return path.string();
 }
 

@@ -4,38 +4,18 @@ import os
 import sys
 import warnings
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
 
 here = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(here)), "tools"), here]
+validation = os.path.dirname(here)
+sys.path[:0] = [os.path.join(os.path.dirname(validation), "tools"), validation, here]
 import check  # noqa: E402
 import mesolith_diffusivity  # noqa: E402
+from pictures import COLOURS, STYLE, save  # noqa: E402
 
-COLOURS = ["#0b4f6c", "#d1495b", "#edae49", "#3c896d", "#7d5ba6", "#8c8c8c"]
 OWN, OURS = "#d1495b", "#0b4f6c"
-plt.rcParams.update(
-    {
-        "font.size": 8,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "legend.frameon": False,
-        "legend.fontsize": 7,
-        "axes.prop_cycle": plt.cycler(color=COLOURS),
-        "lines.linewidth": 1.2,
-        "lines.markersize": 3,
-        "axes.titlesize": 8,
-    }
-)
-
-
-def save(figure, folder, name):
-    figure.tight_layout()
-    figure.savefig(os.path.join(folder, name + ".png"), dpi=110, pil_kwargs={"optimize": True})
-    plt.close(figure)
+plt.rcParams.update({**STYLE, "axes.titlesize": 8})
 
 
 def diffusivity(folder, pictures):

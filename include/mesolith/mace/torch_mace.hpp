@@ -23,7 +23,7 @@ struct TorchMaceOptions {
 /// the same bits; another number changes single-precision forces by rounding (1e-6 eV/A). On a GPU sums are
 /// in no fixed order. It batches at once, which fills a GPU. A clone() shares the weights.
 /// @throws InputError when the file is missing or no such model, the device is not there, threads < 1, or the
-/// program was built without libtorch
+/// program was built without libtorch, or with one that is gone
 /// @throws FileError when the file is damaged
 [[nodiscard]] std::unique_ptr<ForceField> load_torch_mace(const std::string& path,
                                                           const TorchMaceOptions& options = {});
