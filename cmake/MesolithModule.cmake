@@ -6,6 +6,8 @@ target_compile_options(mesolith_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wcast-align -Wunused -Woverloaded-virtual
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> # false alarms of GCC 12 on std::string (its bug 105651)
   $<$<CXX_COMPILER_ID:Clang>:-Wno-bitwise-instead-of-logical> # tests without a branch are meant
+  # Several sources compiled as one (CMAKE_UNITY_BUILD): names of one file meet those of the next.
+  $<$<BOOL:${CMAKE_UNITY_BUILD}>:-Wno-shadow> $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage>
   $<$<BOOL:${MESOLITH_WERROR}>:-Werror>)
 if(MESOLITH_SANITIZE)
   add_compile_options(-fsanitize=${MESOLITH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -20,6 +22,13 @@ function(mesolith_module NAME)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${NAME}/*.cpp)
   if(sources)
     add_library(mesolith_${NAME} STATIC ${sources})
+    # Highway includes such a file once for every kind of processor.
+    foreach(source IN LISTS sources)
+      file(STRINGS ${source} vectors REGEX "hwy/foreach_target" LIMIT_COUNT 1)
+      if(vectors)
+        set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+      endif()
+    endforeach()
     set(visibility PUBLIC)
     target_link_libraries(mesolith_${NAME} PRIVATE $<BUILD_INTERFACE:mesolith_warnings> ${MODULE_PRIVATE})
     set_target_properties(mesolith_${NAME} PROPERTIES POSITION_INDEPENDENT_CODE ON)

@@ -70,3 +70,9 @@ choose_python() {
     die "no Python with the modules $* (nor could .venv be made). As root run:
     apt-get install --no-install-recommends python3 $(printf 'python3-%s ' "$@")"
 }
+
+# merge_sources PRESET: print what makes cmake compile several sources as one, which halves the time of a first build; in a
+# build folder that is there already its own choice stays.
+merge_sources() {
+    [[ -f build/$1/CMakeCache.txt ]] || echo -DCMAKE_UNITY_BUILD=ON
+}

@@ -19,7 +19,7 @@ mkdir -p build
 # A build folder that has the tests already keeps them.
 tests=OFF
 grep -qs '^BUILD_TESTING:BOOL=ON' build/release/CMakeCache.txt && tests=ON
-if ! { cmake --preset release -DBUILD_TESTING=$tests -DMESOLITH_BENCH=$tests &&
+if ! { cmake --preset release $(merge_sources release) -DBUILD_TESTING=$tests -DMESOLITH_BENCH=$tests &&
        cmake --build build/release --target mesolith_cli -j "$(nproc)"; } >"$log" 2>&1; then
     tail -n 40 "$log" >&2
     die "the build failed (see above, all of it in $log)"

@@ -25,7 +25,7 @@ build() { # PRESET [TARGET...]
     shift
     say "building $preset"
     mkdir -p build
-    if ! { "${fixed_addresses[@]}" cmake --preset "$preset" -DBUILD_TESTING=ON -DMESOLITH_WERROR=ON &&
+    if ! { "${fixed_addresses[@]}" cmake --preset "$preset" $(merge_sources "$preset") -DBUILD_TESTING=ON -DMESOLITH_WERROR=ON &&
            "${fixed_addresses[@]}" cmake --build "build/$preset" -j "$jobs" ${1:+--target "$@"} -- -k 0; } >"$log" 2>&1; then
         grep -E -A 12 'error|FAILED|CMake Error' "$log" | head -n 60
         count "build of $preset (all of it in $log)" 0 1 # what was built is tested all the same

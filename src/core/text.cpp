@@ -1,7 +1,6 @@
 #include "mesolith/core/text.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <limits>
 #include <vector>
 
@@ -10,9 +9,8 @@ namespace mesolith {
 namespace {
 
 std::string folded(std::string_view text) {
-    std::string result(text);
-    for (char& c : result)
-        c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    std::string result = lower_case(text);
+    std::replace(result.begin(), result.end(), '-', '_');
     return result;
 }
 
@@ -21,6 +19,13 @@ bool begins(std::string_view longer, std::string_view start) {
 }
 
 } // namespace
+
+std::string lower_case(std::string_view text) {
+    std::string result(text);
+    for (char& c : result)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return result;
+}
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     // Three rows of the table: a swap looks two rows back.

@@ -20,15 +20,17 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/io/file.hpp"
 
+#include "descriptor.hpp"
+
 namespace mesolith {
 
 namespace {
 
 // File: magic, records, end record. Record: header, name, crc32 of both; then blocks of values, each followed
 // by its crc32. All of it in the byte order of the machine, which the magic tells.
-constexpr std::uint64_t block_bytes = 4u << 20;
+constexpr std::uint64_t checked_bytes = 4u << 20;
 constexpr std::uint64_t longest_name = 4096;
-struct Magic {
+struct CheckpointMagic {
     char text[8] = {'M', 'S', 'L', 'C', 'K', 'P', 'T', '1'};
     std::uint64_t byte_order = 0x0102030405060708;
 };
@@ -40,7 +42,7 @@ struct Header {
     std::uint32_t name_bytes = 0;
     std::uint64_t size = 0; // values; of the end record: records before it
 };
-static_assert(sizeof(Magic) == 16 && sizeof(Header) == 16);
+static_assert(sizeof(CheckpointMagic) == 16 && sizeof(Header) == 16);
 
 std::uint32_t checksum(const void* data, std::size_t n, std::uint32_t before = 0) {
     return static_cast<std::uint32_t>(crc32_z(before, static_cast<const Bytef*>(data), n));
@@ -50,29 +52,10 @@ std::uint32_t checksum(const Header& header, const std::string& name) {
     return checksum(name.data(), name.size(), checksum(&header, sizeof header));
 }
 
-class Descriptor {
-public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    ~Descriptor() { close(); }
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    int get() const { return fd_; }
-    bool close() {
-        const int fd = std::exchange(fd_, -1);
-        return fd < 0 || ::close(fd) == 0;
-    }
-
-private:
-    int fd_;
-};
-
 std::string new_name(const std::string& path) { return path + ".new"; }
 std::string previous_name(const std::string& path) { return path + ".previous"; }
 
-[[noreturn]] void fail_writing(const std::string& path, int error_number) {
+[[noreturn]] void fail_saving(const std::string& path, int error_number) {
     throw FileError(fmt::format("{}: the checkpoint cannot be written ({}). The one before stays as it was; "
                                 "check the free space and the permissions of the folder",
                                 path, describe_errno(error_number)));
@@ -109,7 +92,7 @@ struct CheckpointWriter::State {
             if (done < 0 && errno == EINTR) continue;
             if (done < 0) {
                 failed = true;
-                fail_writing(path, errno);
+                fail_saving(path, errno);
             }
             p += done;
             n -= static_cast<std::size_t>(done);
@@ -124,17 +107,17 @@ struct CheckpointWriter::State {
 
     void add(const char* data, std::uint64_t n) {
         while (n > 0) {
-            if (block.empty() && n >= block_bytes) {
-                send_block(data, block_bytes);
-                data += block_bytes;
-                n -= block_bytes;
+            if (block.empty() && n >= checked_bytes) {
+                send_block(data, checked_bytes);
+                data += checked_bytes;
+                n -= checked_bytes;
                 continue;
             }
-            const std::uint64_t part = std::min(n, block_bytes - block.size());
+            const std::uint64_t part = std::min(n, checked_bytes - block.size());
             block.insert(block.end(), data, data + part);
             data += part;
             n -= part;
-            if (block.size() == block_bytes) send_rest();
+            if (block.size() == checked_bytes) send_rest();
         }
     }
 
@@ -196,7 +179,7 @@ bool is_good(const std::string& path) {
 void keep_whole_new(const std::string& path) {
     const std::string fresh = new_name(path);
     if (!std::filesystem::exists(fresh) || is_good(path) || !is_good(fresh)) return;
-    if (::rename(fresh.c_str(), path.c_str()) != 0) fail_writing(path, errno);
+    if (::rename(fresh.c_str(), path.c_str()) != 0) fail_saving(path, errno);
 }
 
 } // namespace
@@ -206,9 +189,9 @@ CheckpointWriter::CheckpointWriter(const std::string& path) : state_(std::make_u
     state_->path = path;
     const std::string name = new_name(path);
     const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) fail_writing(path, errno);
+    if (fd < 0) fail_saving(path, errno);
     state_->file = Descriptor(fd);
-    const Magic magic;
+    const CheckpointMagic magic;
     state_->send(&magic, sizeof magic);
 }
 
@@ -247,7 +230,7 @@ void CheckpointWriter::commit() {
         const int error_number = errno;
         s.file.close();
         ::unlink(fresh.c_str());
-        fail_writing(s.path, error_number);
+        fail_saving(s.path, error_number);
     };
     check(::fsync(s.file.get()) == 0 || errno == EINVAL);
     check(s.file.close());
@@ -297,7 +280,7 @@ struct Checkpoint::State {
     }
 
     static std::uint64_t stored_bytes(std::uint64_t bytes) {
-        return bytes + (bytes + block_bytes - 1) / block_bytes * sizeof(std::uint32_t);
+        return bytes + (bytes + checked_bytes - 1) / checked_bytes * sizeof(std::uint32_t);
     }
 
     /// One block with its checksum.
@@ -314,10 +297,10 @@ struct Checkpoint::State {
         const std::uint64_t total = array.size * array.type.bytes;
         std::vector<char> block;
         while (n > 0) {
-            const std::uint64_t b = first / block_bytes, inside = first % block_bytes;
-            const std::uint64_t length = std::min(block_bytes, total - b * block_bytes);
+            const std::uint64_t b = first / checked_bytes, inside = first % checked_bytes;
+            const std::uint64_t length = std::min(checked_bytes, total - b * checked_bytes);
             const std::uint64_t part = std::min(n, length - inside);
-            const std::uint64_t offset = array.offset + b * (block_bytes + sizeof(std::uint32_t));
+            const std::uint64_t offset = array.offset + b * (checked_bytes + sizeof(std::uint32_t));
             if (part == length)
                 read_block(name, offset, out, length);
             else {
@@ -332,8 +315,8 @@ struct Checkpoint::State {
     }
 
     void verify() {
-        Magic magic;
-        const Magic expected;
+        CheckpointMagic magic;
+        const CheckpointMagic expected;
         if (file_bytes < sizeof magic) damaged("it is cut short");
         read_at(0, &magic, sizeof magic);
         if (std::memcmp(magic.text, expected.text, sizeof magic.text) != 0)
@@ -371,9 +354,9 @@ struct Checkpoint::State {
                 value.resize(bytes);
                 read_bytes(name, array, 0, value.data(), bytes);
             } else {
-                block.resize(std::min(bytes, block_bytes));
-                for (std::uint64_t first = 0; first < bytes; first += block_bytes)
-                    read_bytes(name, array, first, block.data(), std::min(block_bytes, bytes - first));
+                block.resize(std::min(bytes, checked_bytes));
+                for (std::uint64_t first = 0; first < bytes; first += checked_bytes)
+                    read_bytes(name, array, first, block.data(), std::min(checked_bytes, bytes - first));
                 arrays.emplace(name, array);
             }
             at += stored_bytes(bytes);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/text.hpp"
 #include "mesolith/io/file.hpp"
 
 namespace mesolith {
@@ -18,13 +19,6 @@ std::string_view trimmed(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t\r");
     if (first == std::string_view::npos) return {};
     return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
 }
 
 std::vector<std::string_view> split(std::string_view line, char separator) {
@@ -47,7 +41,7 @@ std::string_view unquoted(std::string_view cell) {
 std::optional<std::size_t> CsvTable::find(std::span<const std::string> candidates) const {
     for (const std::string& candidate : candidates)
         for (std::size_t k = 0; k < names.size(); ++k)
-            if (lower(names[k]) == lower(candidate)) return k;
+            if (lower_case(names[k]) == lower_case(candidate)) return k;
     return std::nullopt;
 }
 
@@ -88,7 +82,7 @@ CsvTable read_csv_table(const std::string& path) {
             std::string_view cell = unquoted(cells[k]);
             if (cell.starts_with('+')) cell.remove_prefix(1);
             double value = std::numeric_limits<double>::quiet_NaN();
-            if (!cell.empty() && lower(cell) != "nan") {
+            if (!cell.empty() && lower_case(cell) != "nan") {
                 const auto [last, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
                 if (error != std::errc{} || last != cell.data() + cell.size() || !std::isfinite(value))
                     throw InputError(fmt::format("{}:{}: expected a number in column '{}', got '{}'. Correct "

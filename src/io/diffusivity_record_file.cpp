@@ -38,14 +38,14 @@ Mat3 tensor_of(const double* six) {
 }
 
 /// Numbers of a point that stand in files under their names, with unit and meaning.
-struct Column {
+struct RecordColumn {
     const char* name;
     double DiffusivityPoint::*member;
     const char* units;
     const char* text;
 };
 constexpr const char* per_time = "angstrom^2/ps";
-constexpr Column columns[] = {
+constexpr RecordColumn columns[] = {
     {"x", &DiffusivityPoint::x, "", "lithium per host atom"},
     {"stoichiometry", &DiffusivityPoint::stoichiometry, "", "x / x_max"},
     {"temperature", &DiffusivityPoint::temperature, "K", ""},
@@ -85,7 +85,7 @@ std::string list_of(const List& list, F&& text_of, const char* separator = ", ")
 
 std::string point_json(const DiffusivityPoint& p) {
     std::string out = "{";
-    for (const Column& c : columns) out += fmt::format("\"{}\": {}, ", c.name, exact(p.*c.member));
+    for (const RecordColumn& c : columns) out += fmt::format("\"{}\": {}, ", c.name, exact(p.*c.member));
     const PolycrystalEstimates e = polycrystal_estimates(p.diffusivity);
     const Mat3 SI = p.diffusivity * units::angstrom2_per_ps_in_m2_per_s;
     out += fmt::format("\"D\": {}, \"error\": {}, \"D_m2_per_s\": {}, \"log10_error\": {},\n     ",
@@ -197,7 +197,7 @@ private:
     }
     DiffusivityPoint point(const json& object) const {
         DiffusivityPoint p;
-        for (const Column& c : columns) p.*c.member = number(object, c.name);
+        for (const RecordColumn& c : columns) p.*c.member = number(object, c.name);
         p.diffusivity = tensor(object, "D");
         p.error = tensor(object, "error");
         const json& flag = member(object, "extrapolated");
@@ -211,13 +211,6 @@ private:
 };
 
 // HDF5
-
-Hdf5WriteOptions about(const char* units, const char* text) {
-    Hdf5WriteOptions options;
-    options.units = units;
-    options.description = text;
-    return options;
-}
 
 std::vector<double> flat(const std::vector<DiffusivityPoint>& points, Mat3 DiffusivityPoint::*member) {
     std::vector<double> out;
@@ -266,7 +259,7 @@ void write_hdf5(const std::string& path, const DiffusivityRecord& r) {
         for (const DiffusivityPoint& p : r.points) values.push_back(f(p));
         group.write(name, values, {}, options);
     };
-    for (const Column& c : columns)
+    for (const RecordColumn& c : columns)
         numbers(points, c.name, about(c.units, c.text),
                 [&](const DiffusivityPoint& p) { return p.*c.member; });
     const std::vector<double> D = flat(r.points, &DiffusivityPoint::diffusivity);
@@ -301,7 +294,7 @@ void write_hdf5(const std::string& path, const DiffusivityRecord& r) {
     root.commit();
 }
 
-DiffusivityRecord read_hdf5(const std::string& path) {
+DiffusivityRecord read_record_hdf5(const std::string& path) {
     const Hdf5File root = Hdf5File::open(path);
     if (!root.has_attribute("format") || root.string_attribute("format") != format_name)
         throw InputError(fmt::format("{}: expected a diffusivity record, got another file. Make one with "
@@ -355,7 +348,7 @@ DiffusivityRecord read_hdf5(const std::string& path) {
     const std::size_t n = sources.size();
     if (D.size() != 6 * n || error.size() != 6 * n || extrapolated.size() != n) broken("points");
     r.points.resize(n);
-    for (const Column& c : columns) {
+    for (const RecordColumn& c : columns) {
         const auto values = points.read<double>(c.name);
         if (values.size() != n) broken(c.name);
         for (std::size_t k = 0; k < n; ++k) r.points[k].*c.member = values[k];
@@ -430,7 +423,7 @@ DiffusivityRecord read_diffusivity_record(const std::string& path) {
                          ": expected a diffusivity record, got a folder. Make one with `mesolith record`");
     if (!is_hdf5_file(path)) return parse_diffusivity_record(read_text_file(path), path);
     try {
-        return checked(read_hdf5(path), path);
+        return checked(read_record_hdf5(path), path);
     } catch (const FileError& error) { // a file that the user names is input
         throw InputError(error.what());
     }

@@ -16,25 +16,13 @@
 
 #include "mesolith/core/error.hpp"
 
+#include "descriptor.hpp"
+
 namespace mesolith {
 
 namespace {
 
 constexpr std::size_t block_bytes = 1u << 20;
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 int open_for_reading(const std::string& path) {
     struct stat status {};

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/text.hpp"
 #include "mesolith/io/hdf5.hpp"
 
 #include "text_input.hpp"
@@ -18,12 +19,6 @@
 namespace mesolith {
 
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return result;
-}
 
 struct Magic {
     std::string_view bytes;
@@ -75,7 +70,7 @@ FileKind by_content(const std::vector<std::string>& lines) {
     if (first.starts_with("ITEM:")) return FileKind::lammps_dump;
     std::int64_t n = 0;
     if (lines.size() >= 2 && to_integer(first, n) && !is_vasp(lines)) {
-        const std::string comment = lower(lines[1]);
+        const std::string comment = lower_case(lines[1]);
         if (comment.find("lattice=") != std::string::npos || comment.find("properties=") != std::string::npos)
             return FileKind::extxyz;
         return parse_cp2k_comment(lines[1]).step && comment.find("time =") != std::string::npos
@@ -83,18 +78,19 @@ FileKind by_content(const std::vector<std::string>& lines) {
                    : FileKind::xyz;
     }
     if (is_vasp(lines)) {
-        const bool frames = lines.size() >= 8 && lower(lines[7]).find("configuration") != std::string::npos;
+        const bool frames =
+            lines.size() >= 8 && lower_case(lines[7]).find("configuration") != std::string::npos;
         return frames ? FileKind::xdatcar : FileKind::poscar;
     }
     for (const auto& line : lines)
-        if (lower(line).starts_with("_cell_length_a") || lower(line).starts_with("data_") ||
+        if (lower_case(line).starts_with("_cell_length_a") || lower_case(line).starts_with("data_") ||
             line.starts_with("loop_"))
             return FileKind::cif;
     return FileKind::unknown;
 }
 
 FileKind by_name(const std::string& path) {
-    std::string name = lower(path.substr(path.find_last_of('/') + 1));
+    std::string name = lower_case(path.substr(path.find_last_of('/') + 1));
     if (name.ends_with(".gz")) name.resize(name.size() - 3);
     if (name.ends_with(".extxyz")) return FileKind::extxyz;
     if (name.find("-pos-") != std::string::npos && name.ends_with(".xyz")) return FileKind::cp2k;

@@ -15,7 +15,7 @@ namespace mesolith {
 
 namespace {
 
-constexpr std::uint64_t block_bytes = 4u << 20; // positions read at once
+constexpr std::uint64_t bytes_at_once = 4u << 20; // positions read at once
 
 struct Unit {
     std::string_view name;
@@ -82,8 +82,8 @@ public:
         const std::uint64_t frame_bytes = n_atoms_ * 3 * sizeof(double);
         // Whole chunks, so that none is unpacked twice.
         block_frames_ = std::max<std::uint64_t>(position_.chunk_rows(), 1);
-        if (block_frames_ * frame_bytes > 16 * block_bytes) block_frames_ = 1;
-        while (2 * block_frames_ * frame_bytes <= block_bytes) block_frames_ *= 2;
+        if (block_frames_ * frame_bytes > 16 * bytes_at_once) block_frames_ = 1;
+        while (2 * block_frames_ * frame_bytes <= bytes_at_once) block_frames_ *= 2;
     }
 
     double fraction_read() const override {

@@ -14,7 +14,7 @@
 namespace mesolith {
 
 namespace {
-constexpr std::uint64_t chunk_bytes = 256u << 10;
+constexpr std::uint64_t frame_chunk_bytes = 256u << 10;
 constexpr std::uint64_t small_chunk_items = 1024; // of steps, times and cells
 } // namespace
 
@@ -35,7 +35,7 @@ struct H5mdWriter::State {
     std::uint64_t chunk_frames() const {
         if (options.chunk_frames > 0) return options.chunk_frames;
         const std::uint64_t frame = species.size() * 3 * (options.single_precision ? 4 : 8);
-        return std::clamp<std::uint64_t>(chunk_bytes / std::max<std::uint64_t>(frame, 1), 1, 1024);
+        return std::clamp<std::uint64_t>(frame_chunk_bytes / std::max<std::uint64_t>(frame, 1), 1, 1024);
     }
 
     void begin() {

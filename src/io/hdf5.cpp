@@ -219,6 +219,13 @@ Hdf5Handle access_list() {
 
 } // namespace
 
+Hdf5WriteOptions about(const char* units, const char* description) {
+    Hdf5WriteOptions options;
+    options.units = units;
+    options.description = description;
+    return options;
+}
+
 Hdf5Handle& Hdf5Handle::operator=(Hdf5Handle&& other) noexcept {
     if (this != &other) {
         reset();

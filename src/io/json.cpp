@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace mesolith {
 namespace {
@@ -51,5 +52,15 @@ std::string json_text(std::string_view text) {
 }
 
 std::string json_number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : "null"; }
+
+std::string json_list(const std::vector<std::string>& items, const char* separator) {
+    return fmt::format("[{}]", fmt::join(items, separator));
+}
+
+std::string json_numbers(const std::vector<double>& values) {
+    std::vector<std::string> items;
+    for (const double value : values) items.push_back(json_number(value));
+    return json_list(items);
+}
 
 } // namespace mesolith

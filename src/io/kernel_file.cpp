@@ -354,9 +354,9 @@ private:
     std::string path_;
 };
 
-std::string exact(double value) { return fmt::format("{:.17g}", value); }
-std::string exact(const Vec3& v) {
-    return fmt::format("[{}, {}, {}]", exact(v[0]), exact(v[1]), exact(v[2]));
+std::string digits_17(double value) { return fmt::format("{:.17g}", value); }
+std::string digits_17(const Vec3& v) {
+    return fmt::format("[{}, {}, {}]", digits_17(v[0]), digits_17(v[1]), digits_17(v[2]));
 }
 
 template <class List, class F>
@@ -375,7 +375,7 @@ std::string kernel_group(const Hdf5Group& root) {
     return fmt::format("lags/{}/kernel", root.attribute<std::int64_t>("chosen_lag"));
 }
 
-NamedKernel read_hdf5(const std::string& path) {
+NamedKernel read_kernel_hdf5(const std::string& path) {
     const Hdf5File root = Hdf5File::open(path);
     const std::string where = kernel_group(root);
     if (where.empty() || !root.has_group(where) || !root.has_group("basis"))
@@ -456,7 +456,7 @@ NamedKernel read_kernel_file(const std::string& path) {
         return parse_kernel_json(read_text_file(path), path);
     }
     try {
-        return read_hdf5(path);
+        return read_kernel_hdf5(path);
     } catch (const FileError& error) { // a file that the user names is input
         throw InputError(error.what());
     }
@@ -470,27 +470,27 @@ std::string kernel_to_json(const Kernel& kernel, const std::string& name) {
     for (std::size_t j = 0; j < kernel.n_sites(); ++j)
         for (const KernelEntry& e : kernel.from(j))
             entries.push_back(
-                fmt::format("[{}, {}, {}, {}, {}, {}]", j, e.to, e.R[0], e.R[1], e.R[2], exact(e.p)));
+                fmt::format("[{}, {}, {}, {}, {}, {}]", j, e.to, e.R[0], e.R[1], e.R[2], digits_17(e.p)));
     std::string out = "{\n  \"format\": \"mesolith-kernel\",\n  \"version\": 1,\n";
     out += fmt::format("  \"name\": {},\n", json_text(name));
-    out += fmt::format("  \"lattice_angstrom\": [{}, {}, {}],\n", exact(Vec3(A.row(0))),
-                       exact(Vec3(A.row(1))), exact(Vec3(A.row(2))));
-    out += fmt::format(
-        "  \"sites_fractional\": [\n    {}\n  ],\n",
-        json_list(
-            basis.positions, [&](const Vec3& b) { return exact(basis.cell.to_fractional(b)); }, ",\n    "));
+    out += fmt::format("  \"lattice_angstrom\": [{}, {}, {}],\n", digits_17(Vec3(A.row(0))),
+                       digits_17(Vec3(A.row(1))), digits_17(Vec3(A.row(2))));
+    out += fmt::format("  \"sites_fractional\": [\n    {}\n  ],\n",
+                       json_list(
+                           basis.positions,
+                           [&](const Vec3& b) { return digits_17(basis.cell.to_fractional(b)); }, ",\n    "));
     out += fmt::format("  \"sites_angstrom\": [\n    {}\n  ],\n",
                        json_list(
-                           basis.positions, [](const Vec3& b) { return exact(b); }, ",\n    "));
+                           basis.positions, [](const Vec3& b) { return digits_17(b); }, ",\n    "));
     if (basis.name.size() == basis.size())
         out += fmt::format("  \"site_names\": [{}],\n",
                            json_list(basis.name, [](const std::string& s) { return json_text(s); }));
     if (basis.orbit.size() == basis.size())
         out += fmt::format("  \"orbits\": [{}],\n", fmt::join(basis.orbit, ", "));
-    out += fmt::format("  \"lag_ps\": {},\n", exact(kernel.lag_time));
+    out += fmt::format("  \"lag_ps\": {},\n", digits_17(kernel.lag_time));
     out += fmt::format("  \"reversible\": {},\n", kernel.reversible);
     out += fmt::format("  \"stationary\": [{}],\n",
-                       json_list(kernel.stationary, [](double p) { return exact(p); }));
+                       json_list(kernel.stationary, [](double p) { return digits_17(p); }));
     out += fmt::format("  \"entries\": [\n    {}\n  ]\n}}\n", fmt::join(entries, ",\n    "));
     return out;
 }

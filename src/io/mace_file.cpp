@@ -11,7 +11,7 @@
 namespace mesolith {
 namespace {
 
-constexpr const char* format_name = "mesolith folded MACE";
+constexpr const char* folded_format = "mesolith folded MACE";
 constexpr int newest_version = 1;
 
 /// Shape of a dataset, of which so many axes are expected.
@@ -86,8 +86,8 @@ SelfTest read_self_test(const Hdf5Group& group) {
 
 FoldedMace read_folded_mace(const std::string& path) {
     const Hdf5File file = Hdf5File::open(path);
-    if (!file.has_attribute("format") || file.string_attribute("format") != format_name)
-        throw InputError(path + ": not a folded MACE model (attribute 'format' is not \"" + format_name +
+    if (!file.has_attribute("format") || file.string_attribute("format") != folded_format)
+        throw InputError(path + ": not a folded MACE model (attribute 'format' is not \"" + folded_format +
                          "\"). Make one with tools/export_mace.py");
     const int version = file.attribute<int>("version");
     if (version < 1 || version > newest_version)

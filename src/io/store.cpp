@@ -71,13 +71,6 @@ void expect_index(const Hdf5Object& object, std::int64_t i, std::size_t n, std::
         damaged(object, fmt::format("{} {} of {}", what, i, n));
 }
 
-Hdf5WriteOptions about(const char* units, const char* description) {
-    Hdf5WriteOptions options;
-    options.units = units;
-    options.description = description;
-    return options;
-}
-
 void write_columns(Hdf5Group& group, const std::string& path, const std::vector<std::int32_t>& values,
                    const char* description) {
     group.write(path, values, {}, about("", description));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/text.hpp"
 
 #include "atom_row.hpp"
 #include "file_frame_source.hpp"
@@ -70,8 +71,7 @@ private:
     }
 
     static bool is_start(std::string_view line) {
-        std::string text(trim(line).substr(0, 40));
-        for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        const std::string text = lower_case(trim(line).substr(0, 40));
         return (text.starts_with("direct") || text.starts_with("cart")) &&
                text.find("configuration") != std::string::npos;
     }

@@ -5,17 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "mesolith/core/text.hpp"
 #include "mesolith/core/units.hpp"
 
 namespace mesolith {
 
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return result;
-}
 
 /// A bare or quoted word at the front of `rest`, cut off; stops at `=` or a blank when bare. False when a
 /// quote stays open.
@@ -51,7 +46,7 @@ std::string parse_extended_comment(std::string_view line, ExtendedComment& comme
         if (!take_value(rest, value)) return "a quote is not closed";
         rest = trim(rest);
 
-        const std::string name = lower(key);
+        const std::string name = lower_case(key);
         double number = 0;
         if (name == "lattice") {
             std::array<double, 9> numbers{};
@@ -81,7 +76,7 @@ std::string parse_properties(std::string_view text, ColumnPlan& plan) {
     };
     bool have_species = false, have_positions = false;
     while (!text.empty()) {
-        const std::string name = lower(take());
+        const std::string name = lower_case(take());
         take(); // the kind: S, R, I, L
         std::int64_t width = 0;
         if (!to_integer(take(), width) || width < 1 || width > 1000) return "name:kind:columns expected";

@@ -20,14 +20,14 @@ namespace {
 std::size_t round_up(std::size_t n, std::size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /// r modulo n in (-n/2, n/2].
-int wrapped(int r, int n) {
+int nearest_offset(int r, int n) {
     const int positive = ((r % n) + n) % n;
     return 2 * positive > n ? positive - n : positive;
 }
 
 /// Where a source stands on an axis: around periodic faces the shorter way.
 int source_offset(const Domain& domain, int axis, int R) {
-    return domain.periodic(axis) ? wrapped(R, domain.cells[axis]) : R;
+    return domain.periodic(axis) ? nearest_offset(R, domain.cells[axis]) : R;
 }
 
 template <class T>

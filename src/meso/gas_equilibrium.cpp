@@ -16,7 +16,6 @@ namespace mesolith {
 
 namespace {
 
-constexpr std::uint32_t no_site = 0xFFFFFFFFu;
 
 void check_sweeps(double sweeps) {
     if (!(sweeps >= 0) || !std::isfinite(sweeps))

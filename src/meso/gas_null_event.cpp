@@ -47,7 +47,6 @@ CellStep turned(const CellStep& step) {
     return back; // only R is compared
 }
 
-constexpr std::uint32_t no_site = 0xFFFFFFFFu;
 
 } // namespace
 

@@ -10,6 +10,9 @@
 
 namespace mesolith {
 
+/// A particle outside of the lattice: in a reservoir.
+inline constexpr std::uint32_t no_site = 0xFFFFFFFFu;
+
 /// n / d for n < 2^32 by a product.
 class FastDivider {
 public:

@@ -13,8 +13,8 @@ namespace mesolith {
 
 namespace {
 
-constexpr std::size_t walkers_per_block = 4096;
-constexpr std::size_t cells_per_block = 64;
+constexpr std::size_t placed_per_block = 4096;
+constexpr std::size_t cells_per_sum = 64;
 
 std::size_t draw(const std::vector<AliasSlot>& slots, std::uint64_t u) {
     const auto [slot, rest] = slot_and_rest(u, slots.size());
@@ -51,9 +51,9 @@ public:
                    : w * placement_.profile[static_cast<std::size_t>(at[placement_.axis])];
     }
     /// Weights of the cells of a block, one after the other; returns their sum.
-    double of_block(std::size_t block, std::array<double, cells_per_block>& weights) const {
+    double of_block(std::size_t block, std::array<double, cells_per_sum>& weights) const {
         const auto n = static_cast<std::size_t>(domain_.n_cells());
-        const std::size_t begin = block * cells_per_block, end = std::min(n, begin + cells_per_block);
+        const std::size_t begin = block * cells_per_sum, end = std::min(n, begin + cells_per_sum);
         IVec3 at = domain_.cell_at(begin);
         double sum = 0;
         weights.fill(0);
@@ -69,9 +69,9 @@ public:
     }
     std::vector<double> of_blocks() const {
         const auto n = static_cast<std::size_t>(domain_.n_cells());
-        std::vector<double> sums((n + cells_per_block - 1) / cells_per_block);
+        std::vector<double> sums((n + cells_per_sum - 1) / cells_per_sum);
         for_blocks(sums.size(), 128, [&](std::size_t begin, std::size_t end) {
-            std::array<double, cells_per_block> weights{};
+            std::array<double, cells_per_sum> weights{};
             for (std::size_t b = begin; b < end; ++b) sums[b] = of_block(b, weights);
         });
         return sums;
@@ -162,8 +162,8 @@ Walkers place_walkers(std::size_t n, const Domain& domain, const Placement& plac
             throw DataError("domain of 2^38 cells or more that differ (starts cannot be drawn). Use fewer");
         blocks = alias_slots(sums);
     }
-    for_blocks(n, walkers_per_block, [&](std::size_t begin, std::size_t end) {
-        std::array<double, cells_per_block> w_cell{};
+    for_blocks(n, placed_per_block, [&](std::size_t begin, std::size_t end) {
+        std::array<double, cells_per_sum> w_cell{};
         for (std::size_t w = begin; w < end; ++w) {
             Stream random(seed, RngUse::walker_start, first + w, 0);
             IVec3 cell;
@@ -176,13 +176,13 @@ Walkers place_walkers(std::size_t n, const Domain& domain, const Placement& plac
                 const std::size_t block = draw(blocks, random.bits64());
                 double left = uniform01(random) * weights.of_block(block, w_cell);
                 std::size_t at = 0, last = 0;
-                for (; at < cells_per_block; ++at) { // rounding must not end in a cell of no weight
+                for (; at < cells_per_sum; ++at) { // rounding must not end in a cell of no weight
                     if (w_cell[at] == 0) continue;
                     last = at;
                     if (left < w_cell[at]) break;
                     left -= w_cell[at];
                 }
-                cell = domain.cell_at(block * cells_per_block + last);
+                cell = domain.cell_at(block * cells_per_sum + last);
             }
             const std::uint16_t region = domain.region_of(domain.cell_index(cell));
             put(walkers, w, domain, cell, draw(sites[domain.regions[region].material], random.bits64()));

@@ -19,7 +19,7 @@ namespace mesolith {
 namespace {
 
 using Ends = std::vector<CellHops::End>;
-constexpr std::size_t cells_per_block = 1024;
+constexpr std::size_t flux_cells_per_block = 1024;
 
 bool open(const Face& face) { return is_open(face.kind); }
 /// Activity outside of an open face.
@@ -52,7 +52,7 @@ ConductanceNetwork network_of(const Domain& domain, const HopRules& rules,
     net.begin.assign(n + 1, 0);
     net.sink.assign(n, 0.0);
     const auto for_sites = [&](auto&& f) {
-        for_blocks(n_cells, cells_per_block, [&](std::size_t first, std::size_t last) {
+        for_blocks(n_cells, flux_cells_per_block, [&](std::size_t first, std::size_t last) {
             Ends ends;
             for (std::size_t cell = first; cell < last; ++cell) {
                 hops.look_up(cell, ends);
@@ -99,7 +99,7 @@ std::vector<double> sum_over_sites(const Domain& domain, const HopRules& rules, 
     const auto n_cells = static_cast<std::size_t>(domain.n_cells());
     const CellHops hops(domain, rules);
     // Few blocks where there are many sums.
-    const std::size_t block = std::max(cells_per_block, (n_cells + 255) / 256);
+    const std::size_t block = std::max(flux_cells_per_block, (n_cells + 255) / 256);
     std::vector<std::vector<double>> partial((n_cells + block - 1) / block);
     for_blocks(n_cells, block, [&](std::size_t first, std::size_t last) {
         std::vector<double> sums(n_sums, 0.0);

@@ -9,14 +9,13 @@
 
 #include "mesolith/core/error.hpp"
 
+#include "at.hpp"
 #include "lattice_gauge.hpp"
 #include "passage_chain.hpp"
 
 namespace mesolith {
 
 namespace {
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 /// Bonds with the smaller probability of their two directions, each once; none where only one is seen.
 std::vector<CellEdge> two_way_bonds(const Kernel& kernel) {

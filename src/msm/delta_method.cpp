@@ -9,6 +9,7 @@
 #include "mesolith/msm/pooling.hpp"
 #include "mesolith/msm/transport.hpp"
 
+#include "at.hpp"
 #include "normalise.hpp"
 #include "reversible_fit.hpp"
 
@@ -28,9 +29,6 @@ Mat3 unpack(const Tensor& t) {
 Tensor square(const Vec3& u) { return pack(u * u.transpose()); }
 /// (u v^T + v u^T)
 Tensor twice_product(const Vec3& u, const Vec3& v) { return pack(u * v.transpose() + v * u.transpose()); }
-
-std::size_t at(std::int32_t k) { return static_cast<std::size_t>(k); }
-bool is_stay(const Transition& t) { return t.from == t.to && t.R.isZero(); }
 
 /// Everything that the derivative of D starts from.
 struct Problem {
@@ -79,7 +77,7 @@ Tensors through_given_pi(const Problem& o, const std::vector<double>& pi) {
     Tensors energy(o.c.size(), Tensor::Zero()), mean(pi.size(), Tensor::Zero());
     for (std::size_t t = 0; t < o.c.size(); ++t) {
         const std::size_t j = at(o.move(t).from);
-        if (is_stay(o.move(t)) || pi[at(o.move(t).to)] <= 0 || o.visits[j] <= 0) continue;
+        if (o.move(t).is_stay() || pi[at(o.move(t).to)] <= 0 || o.visits[j] <= 0) continue;
         energy[t] = square(o.u[t]);
         mean[j] += o.c[t] / o.visits[j] * energy[t];
     }
@@ -122,7 +120,7 @@ Tensors through_reversible(const Problem& o) {
     for (std::size_t t = 0; t < o.c.size(); ++t) {
         const std::int32_t j = o.move(t).from, i = o.move(t).to;
         const std::size_t g = at(group[at(j)]);
-        if (share[g] <= 0 || fit.one_way(t) || is_stay(o.move(t))) continue;
+        if (share[g] <= 0 || fit.one_way(t) || o.move(t).is_stay()) continue;
         const Tensor part = flow(t) * square(o.u[t]) / share[g];
         const double q = fit.ratio(j) / (fit.ratio(j) + fit.ratio(i));
         slope[at(j)] -= q * part;
@@ -157,7 +155,7 @@ Tensors through_reversible_given_pi(const Problem& o, const std::vector<double>&
     const GivenPiFit fit(o.counts, o.c, pi);
     Tensors slope(pi.size(), Tensor::Zero());
     for (std::size_t t = 0; t < o.c.size(); ++t) {
-        if (!fit.open(t) || is_stay(o.move(t))) continue;
+        if (!fit.open(t) || o.move(t).is_stay()) continue;
         const std::int32_t j = o.move(t).from, i = o.move(t).to;
         const Tensor part = o.p[t] * pi[at(j)] * square(o.u[t]) / (fit.multiplier(j) + fit.multiplier(i));
         slope[at(j)] -= part;

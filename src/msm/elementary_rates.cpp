@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/msm/pooling.hpp"
 
@@ -16,7 +17,6 @@
 namespace mesolith {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Distance from a site to its nearest neighbour, itself in another cell included.
@@ -362,7 +362,7 @@ Numbers numbers_of(const ElementaryCounts& counts, const HopNetwork& network,
     for (std::size_t c = 0; c < n; ++c) {
         result.hops.push_back(sum(counts.hops, c));
         result.exposure.push_back(sum(counts.exposure, c));
-        result.rate.push_back(result.exposure[c] > 0 ? result.hops[c] / result.exposure[c] : nan);
+        result.rate.push_back(result.exposure[c] > 0 ? result.hops[c] / result.exposure[c] : nan_value);
     }
     for (std::size_t c = 0; c < n; ++c) {
         const HopPairClass& kind = network.classes[c];
@@ -722,8 +722,8 @@ ElementaryRates estimate_elementary_rates(const ElementaryCounts& counts, const 
         r.hops = best.hops[c];
         r.exposure = best.exposure[c];
         r.rate = {best.rate[c], error(&Numbers::rate, c)};
-        r.poisson_error = r.exposure > 0 ? std::sqrt(r.hops) / r.exposure : nan;
-        r.upper_bound = r.hops > 0 ? nan : 3 / r.exposure;
+        r.poisson_error = r.exposure > 0 ? std::sqrt(r.hops) / r.exposure : nan_value;
+        r.upper_bound = r.hops > 0 ? nan_value : 3 / r.exposure;
         r.balanced = {best.balanced[c], error(&Numbers::balanced, c)};
         const auto reverse = static_cast<std::size_t>(network.classes[c].reverse);
         if (reverse != c && best.hops[c] > 0 && best.hops[reverse] > 0)
@@ -736,7 +736,7 @@ ElementaryRates estimate_elementary_rates(const ElementaryCounts& counts, const 
         r.back_ratio = hops / (r.rate.value * exposure);
         r.first_back_ratio =
             ages > 0 ? counts.refills.hops[c * ages] / (r.rate.value * counts.refills.exposure[c * ages])
-                     : nan;
+                     : nan_value;
         result.classes.push_back(r);
     }
     return result;

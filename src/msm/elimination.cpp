@@ -10,15 +10,15 @@
 
 #include "mesolith/core/error.hpp"
 
+#include "at.hpp"
+
 namespace mesolith {
 
 namespace {
 
 constexpr std::size_t dense_at_once = 64; ///< as few states as this are eliminated without an ordering
 constexpr double dense_share = 0.35;      ///< the rest is dense once its emptiest state has this share of it
-constexpr Eigen::Index block = 32;        ///< states whose updates of the rest are gathered into one product
-
-std::size_t at(std::int32_t state) { return static_cast<std::size_t>(state); }
+constexpr Eigen::Index block_states = 32; ///< states whose updates of the rest are gathered into one product
 
 /// One end of an edge with what moves along it: M first moments, weight times displacement.
 template <std::size_t M>
@@ -203,7 +203,7 @@ struct Elimination::Factors {
         leaving = Eigen::VectorXd::Zero(m);
         Eigen::VectorXd share(m);
         for (Eigen::Index end = m; end > K;) {
-            const Eigen::Index begin = std::max(K, end - block), width = end - begin;
+            const Eigen::Index begin = std::max(K, end - block_states), width = end - begin;
             for (Eigen::Index k = end - 1; k >= begin; --k) {
                 leaving[k] = dense.col(k).head(k).sum();
                 share.head(k) = dense.col(k).head(k) / leaving[k];
@@ -375,7 +375,7 @@ struct DenseMesh {
         std::array<Eigen::VectorXd, 3> carried;
         carried.fill(share);
         for (Eigen::Index end = m; end > 1;) {
-            const Eigen::Index begin = std::max<Eigen::Index>(1, end - block), width = end - begin;
+            const Eigen::Index begin = std::max<Eigen::Index>(1, end - block_states), width = end - begin;
             for (Eigen::Index k = end - 1; k >= begin; --k) {
                 leaving[k] = conductance.col(k).head(k).sum();
                 if (!(leaving[k] > 0)) throw DataError("elimination: the network is not connected");

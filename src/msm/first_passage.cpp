@@ -8,13 +8,12 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/msm/classes.hpp"
 
+#include "at.hpp"
 #include "passage_chain.hpp"
 
 namespace mesolith {
 
 namespace {
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 std::vector<char> members(const Kernel& kernel, const SiteGroup& group) {
     if (group.sites.empty())

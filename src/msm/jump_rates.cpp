@@ -36,8 +36,6 @@ SiteTrajectory bridged(const SiteTrajectory& trajectory) {
     return result;
 }
 
-bool is_stay(const Transition& t) { return t.from == t.to && t.R.isZero(); }
-
 /// Time on each site [ps].
 std::vector<double> time_on_sites(const TransitionCounts& jumps, const std::vector<double>& counts) {
     std::vector<double> time(jumps.n_sites, 0.0);
@@ -74,7 +72,7 @@ Generator estimate_rates(const TransitionCounts& jumps, const SiteBasis& basis, 
     std::vector<RatedMove> moves;
     for (std::size_t k = 0; k < N.size(); ++k) {
         const Transition& t = jumps.transitions[k];
-        if (is_stay(t)) continue;
+        if (t.is_stay()) continue;
         const auto j = static_cast<std::size_t>(t.from), i = static_cast<std::size_t>(t.to);
         if (!options.detailed_balance) {
             if (N[k] > 0) moves.push_back({t, N[k] / time[j]});
@@ -103,7 +101,7 @@ double path_log_likelihood(const TransitionCounts& jumps, const Generator& gener
     for (std::size_t j = 0; j < time.size(); ++j) sum -= generator.exit[j] * time[j];
     for (std::size_t k = 0; k < N.size(); ++k) {
         const Transition& t = jumps.transitions[k];
-        if (is_stay(t) || N[k] <= 0) continue;
+        if (t.is_stay() || N[k] <= 0) continue;
         double rate = 0;
         for (const GeneratorEntry& e : generator.from(static_cast<std::size_t>(t.from)))
             if (e.to == t.to && e.R == t.R) rate = e.rate;
@@ -138,7 +136,7 @@ std::vector<RateComparison> compare_rates(const Kernel& kernel, const Transition
     events.diffusivity = exact_transport(estimate_rates(*jumps, kernel.basis, options.rates)).diffusivity;
     double seen = 0;
     for (std::size_t k = 0; k < jumps->total.size(); ++k)
-        if (!is_stay(jumps->transitions[k])) seen += static_cast<double>(jumps->total[k]);
+        if (!jumps->transitions[k].is_stay()) seen += static_cast<double>(jumps->total[k]);
     events.text =
         fmt::format("Jumps over the time on their sites, from {:.0f} jumps; every jump counts, also "
                     "one that goes straight back.",

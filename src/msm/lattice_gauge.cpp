@@ -5,13 +5,11 @@
 #include <numeric>
 #include <tuple>
 
+#include "at.hpp"
+
 namespace mesolith {
 
-namespace {
-
-std::size_t at(std::int32_t site) { return static_cast<std::size_t>(site); }
-
-} // namespace
+namespace {} // namespace
 
 bool VectorLattice::insert(const IVec3& v) {
     Row rest{v[0], v[1], v[2]};

@@ -20,12 +20,12 @@ using Complex = std::complex<double>;
 using Matrix = Eigen::MatrixXcd;
 
 /// The kernel on its occupied sites.
-struct Problem {
+struct ReducedKernel {
     const Kernel& kernel;
     std::vector<Eigen::Index> local; // of each site, -1 for those of zero stationary weight
     std::vector<std::size_t> site;   // of each local index
 
-    explicit Problem(const Kernel& k) : kernel(k), local(k.n_sites(), -1) {
+    explicit ReducedKernel(const Kernel& k) : kernel(k), local(k.n_sites(), -1) {
         for (std::size_t j = 0; j < k.n_sites(); ++j)
             if (k.stationary[j] > 0) {
                 local[j] = static_cast<Eigen::Index>(site.size());
@@ -58,33 +58,33 @@ struct Logarithm {
 
 /// Standard error of an eigenvalue whose right and left vectors (of the scaled matrix, left . right = 1) are
 /// given: columns are independent multinomial draws of `windows` each.
-double eigenvalue_error(const Problem& problem, const std::vector<double>& windows, const Complex& value,
+double eigenvalue_error(const ReducedKernel& sites, const std::vector<double>& windows, const Complex& value,
                         const Eigen::VectorXcd& right, const Eigen::RowVectorXcd& left) {
-    Eigen::VectorXd spread = Eigen::VectorXd::Zero(problem.size());
-    problem.for_each_entry([&](auto i, auto j, const KernelEntry& e) {
-        spread[j] += e.p * std::norm(left[i] / problem.root_pi(i));
+    Eigen::VectorXd spread = Eigen::VectorXd::Zero(sites.size());
+    sites.for_each_entry([&](auto i, auto j, const KernelEntry& e) {
+        spread[j] += e.p * std::norm(left[i] / sites.root_pi(i));
     });
     double variance = 0;
-    for (Eigen::Index j = 0; j < problem.size(); ++j) {
-        const double n = windows[problem.site[static_cast<std::size_t>(j)]];
-        const double pi = problem.root_pi(j) * problem.root_pi(j);
+    for (Eigen::Index j = 0; j < sites.size(); ++j) {
+        const double n = windows[sites.site[static_cast<std::size_t>(j)]];
+        const double pi = sites.root_pi(j) * sites.root_pi(j);
         const double scatter = spread[j] - std::norm(value * left[j]) / pi;
         if (n > 0) variance += std::norm(right[j]) * pi * std::max(scatter, 0.0) / n;
     }
     return std::sqrt(variance);
 }
 
-Logarithm logarithm_at(const Problem& problem, const Vec3& kappa, const std::vector<double>& windows) {
-    const Eigen::Index n = problem.size();
+Logarithm logarithm_at(const ReducedKernel& sites, const Vec3& kappa, const std::vector<double>& windows) {
+    const Eigen::Index n = sites.size();
     Matrix m = Matrix::Zero(n, n);
-    problem.for_each_entry([&](auto i, auto j, const KernelEntry& e) {
-        m(i, j) += e.p * problem.root_pi(j) / problem.root_pi(i) *
+    sites.for_each_entry([&](auto i, auto j, const KernelEntry& e) {
+        m(i, j) += e.p * sites.root_pi(j) / sites.root_pi(i) *
                    std::polar(1.0, -2 * std::numbers::pi * kappa.dot(e.R.cast<double>()));
     });
     Eigen::VectorXcd values;
     Matrix right, left;
     Logarithm result;
-    if (problem.kernel.reversible) {
+    if (sites.kernel.reversible) {
         const Eigen::SelfAdjointEigenSolver<Matrix> solver(m);
         values = solver.eigenvalues().cast<Complex>();
         right = solver.eigenvectors();
@@ -105,9 +105,9 @@ Logarithm logarithm_at(const Problem& problem, const Vec3& kappa, const std::vec
     result.smallest = values[least];
     result.worst = values[lowest];
     if (!windows.empty())
-        result.noise = eigenvalue_error(problem, windows, values[least], right.col(least), left.row(least));
+        result.noise = eigenvalue_error(sites, windows, values[least], right.col(least), left.row(least));
     if (result.worst.real() > 0)
-        result.K = right * (values.array().log() / problem.kernel.lag_time).matrix().asDiagonal() * left;
+        result.K = right * (values.array().log() / sites.kernel.lag_time).matrix().asDiagonal() * left;
     return result;
 }
 
@@ -186,12 +186,12 @@ Vec3 border_share(const Grid& grid) {
 }
 
 /// Rates from K(R): negative ones clipped, flows of a reversible kernel averaged with their reverse.
-Generator clipped_generator(const Problem& problem, const Grid& grid, double& negative_weight) {
+Generator clipped_generator(const ReducedKernel& sites, const Grid& grid, double& negative_weight) {
     std::map<Transition, double> rates;
     double negative = 0, positive = 0, largest = 0;
-    const auto n = problem.size();
+    const auto n = sites.size();
     const auto rate_of = [&](std::size_t s, Eigen::Index i, Eigen::Index j) {
-        return grid.at[s](i, j).real() * problem.root_pi(i) / problem.root_pi(j);
+        return grid.at[s](i, j).real() * sites.root_pi(i) / sites.root_pi(j);
     };
     const auto for_each_rate = [&](auto&& f) {
         for (std::size_t s = 0; s < grid.size(); ++s) {
@@ -199,8 +199,8 @@ Generator clipped_generator(const Problem& problem, const Grid& grid, double& ne
             for (Eigen::Index j = 0; j < n; ++j)
                 for (Eigen::Index i = 0; i < n; ++i)
                     if (i != j || !R.isZero())
-                        f(Transition{static_cast<std::int32_t>(problem.site[static_cast<std::size_t>(j)]),
-                                     static_cast<std::int32_t>(problem.site[static_cast<std::size_t>(i)]), R},
+                        f(Transition{static_cast<std::int32_t>(sites.site[static_cast<std::size_t>(j)]),
+                                     static_cast<std::int32_t>(sites.site[static_cast<std::size_t>(i)]), R},
                           rate_of(s, i, j));
         }
     };
@@ -213,9 +213,9 @@ Generator clipped_generator(const Problem& problem, const Grid& grid, double& ne
         if (rate > 1e-14 * largest) rates[t] = rate; // the rest is rounding of the transform
     });
     std::vector<RatedMove> moves;
-    const std::vector<double>& pi = problem.kernel.stationary;
+    const std::vector<double>& pi = sites.kernel.stationary;
     for (const auto& [move, rate] : rates) {
-        if (!problem.kernel.reversible) {
+        if (!sites.kernel.reversible) {
             moves.push_back({move, rate});
             continue;
         }
@@ -225,8 +225,8 @@ Generator clipped_generator(const Problem& problem, const Grid& grid, double& ne
         moves.push_back({move, flow / j});
         if (back == rates.end()) moves.push_back({move.reversed(), flow / i});
     }
-    return make_generator(problem.kernel.basis, std::move(moves),
-                          problem.kernel.reversible ? pi : std::vector<double>{});
+    return make_generator(sites.kernel.basis, std::move(moves),
+                          sites.kernel.reversible ? pi : std::vector<double>{});
 }
 
 /// A first grid: no axis without hops, the others a little more than the hops reach.
@@ -260,13 +260,13 @@ LogarithmResult matrix_logarithm(const Kernel& kernel, const LogarithmOptions& o
     if (!options.windows.empty() && options.windows.size() != kernel.n_sites())
         throw DataError(fmt::format("windows of {} sites do not fit a kernel of {} sites",
                                     options.windows.size(), kernel.n_sites()));
-    const Problem problem(kernel);
+    const ReducedKernel sites(kernel);
     LogarithmResult result;
     result.negative_weight = std::numeric_limits<double>::quiet_NaN();
     Grid grid{first_grid(kernel), {}};
     for (;;) {
         const std::size_t bytes =
-            grid.size() * static_cast<std::size_t>(problem.size() * problem.size()) * sizeof(Complex);
+            grid.size() * static_cast<std::size_t>(sites.size() * sites.size()) * sizeof(Complex);
         result.grid = grid.n;
         if (bytes > options.max_memory) {
             result.reason = fmt::format(
@@ -277,7 +277,7 @@ LogarithmResult matrix_logarithm(const Kernel& kernel, const LogarithmOptions& o
         grid.at.assign(grid.size(), {});
         std::vector<Logarithm> logs(grid.size());
         for_each_index(grid.size(), [&](std::size_t s) {
-            if (grid.opposite(s) >= s) logs[s] = logarithm_at(problem, grid.wave_vector(s), options.windows);
+            if (grid.opposite(s) >= s) logs[s] = logarithm_at(sites, grid.wave_vector(s), options.windows);
         });
         bool solved = true;
         Complex worst = 1;
@@ -317,7 +317,7 @@ LogarithmResult matrix_logarithm(const Kernel& kernel, const LogarithmOptions& o
         for (int a = 0; a < 3; ++a)
             if (border[a] > options.max_tail) grid.n[a] *= 2;
     }
-    Generator generator = clipped_generator(problem, grid, result.negative_weight);
+    Generator generator = clipped_generator(sites, grid, result.negative_weight);
     result.diffusivity = exact_transport(generator).diffusivity;
     result.accepted = result.negative_weight <= options.max_negative_weight;
     result.reason =

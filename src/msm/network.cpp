@@ -5,11 +5,11 @@
 #include <Eigen/OrderingMethods>
 #include <Eigen/SparseCore>
 
+#include "at.hpp"
+
 namespace mesolith {
 
 namespace {
-
-std::size_t at(std::int32_t k) { return static_cast<std::size_t>(k); }
 
 std::vector<std::int32_t> minimum_degree_order(std::size_t n, const std::vector<NetworkLink>& links) {
     std::vector<Eigen::Triplet<double>> triplets;

@@ -3,13 +3,11 @@
 #include <array>
 #include <limits>
 
+#include "at.hpp"
+
 namespace mesolith {
 
-namespace {
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
-
-} // namespace
+namespace {} // namespace
 
 /// Marks every state from which a marked one can be reached.
 void PassageChain::spread_back(std::vector<char>& marked) const {

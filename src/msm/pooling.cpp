@@ -46,8 +46,6 @@ private:
     std::vector<std::size_t> parent_;
 };
 
-bool is_stay(const Transition& t) { return t.from == t.to && t.R.isZero(); }
-
 } // namespace
 
 std::vector<SiteOperation> pooling_operations(std::span<const SiteOperation> space_group, Pooling pooling) {
@@ -119,7 +117,7 @@ std::size_t independent_entries(const TransitionCounts& counts, bool reversible)
     }
     std::set<std::int32_t> seen;
     for (std::size_t k = 0; k < number.size(); ++k)
-        if (counts.total[k] > 0 && !is_stay(counts.transitions[k])) seen.insert(number[k]);
+        if (counts.total[k] > 0 && !counts.transitions[k].is_stay()) seen.insert(number[k]);
     return seen.size();
 }
 

@@ -7,12 +7,11 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 
 namespace mesolith {
 
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// 5 % point of the distance between a sample of n and the exponential of its own mean (Stephens 1974).
 double stephens_limit(double n) {
@@ -100,7 +99,7 @@ double Survival::at(double t) const {
 double Survival::quantile(double share) const {
     for (std::size_t k = 0; k < time.size(); ++k)
         if (value[k] <= 1 - share) return time[k];
-    return nan;
+    return nan_value;
 }
 
 std::vector<ResidenceTime> residence_times(std::span<const Stay> stays,
@@ -135,8 +134,9 @@ std::vector<ResidenceTime> residence_times(std::span<const Stay> stays,
         r.survival = kaplan_meier(of_group[g]);
         r.median = r.survival.quantile(0.5);
         r.median_ratio = r.median / (r.mean * std::log(2.0));
-        r.distance = r.ended > 0 ? largest_distance(r.survival, r.mean) : nan;
-        r.distance_limit = r.ended > 0 ? stephens_limit(ended) + 1 - std::exp(-frame_interval / r.mean) : nan;
+        r.distance = r.ended > 0 ? largest_distance(r.survival, r.mean) : nan_value;
+        r.distance_limit =
+            r.ended > 0 ? stephens_limit(ended) + 1 - std::exp(-frame_interval / r.mean) : nan_value;
         r.exponential = r.distance <= r.distance_limit;
     }
     return result;

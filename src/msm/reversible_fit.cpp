@@ -10,13 +10,12 @@
 
 #include "mesolith/core/error.hpp"
 
+#include "at.hpp"
 #include "strong_components.hpp"
 
 namespace mesolith {
 
 namespace {
-
-std::size_t at(std::int32_t k) { return static_cast<std::size_t>(k); }
 
 /// Counts of both directions between two sites, all R together.
 struct PairCounts {

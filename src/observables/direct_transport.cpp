@@ -4,12 +4,11 @@
 #include <limits>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/observables/msd_gls.hpp"
 
 namespace mesolith {
 namespace {
-
-constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 
 /// The collective MSD at the lags and in the time bins of the single one.
 std::vector<MsdSums> collective_sums(const std::vector<MsdSums>& single,

@@ -8,13 +8,13 @@
 #include <fmt/core.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/observables/gas_statistics.hpp"
 #include "mesolith/observables/msd_gls.hpp"
 
 namespace mesolith {
 namespace {
 
-constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t fewest_frames = 40;
 constexpr double wanted_blocks = 32;
 

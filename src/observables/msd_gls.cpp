@@ -8,13 +8,13 @@
 #include <Eigen/Cholesky>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/parallel.hpp"
 
 namespace mesolith {
 namespace {
 
 constexpr std::size_t max_lags = 16; // more of them tell nothing new
-constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 
 /// Origins [begin, end) of windows.
 struct Origins {

@@ -110,17 +110,17 @@ void msd_with_errors(const Context& context, const std::vector<MsdSums>& sums, M
 }
 
 /// Times nearest to the fit window between which the MSD of a model with this lag can grow.
-struct Window {
+struct SlopeWindow {
     std::int64_t first, last; // steps of the model
 };
-Window window_of(const AnalysisOptions& o, double lag_time) {
+SlopeWindow window_of(const AnalysisOptions& o, double lag_time) {
     const auto first =
         std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(o.fit_begin / lag_time - 1e-9)));
     const auto last = static_cast<std::int64_t>(std::floor(o.fit_end / lag_time + 1e-9));
     return {first, std::max(last, first + 1)};
 }
 
-Vec3 model_slope(const Kernel& kernel, const Window& w) {
+Vec3 model_slope(const Kernel& kernel, const SlopeWindow& w) {
     const std::vector<Mat3> msd = exact_msd(kernel, {w.first, w.last});
     return (msd[1] - msd[0]).diagonal() / (2 * kernel.lag_time * static_cast<double>(w.last - w.first));
 }
@@ -148,7 +148,7 @@ LagResult result_at_lag(const Context& context, TransitionCounts counts, Resampl
     r.hops = hops_behind(r.kernel, r.transport, r.counts);
     r.modes = kernel_spectrum(r.kernel, context.kappa);
     const double tau = r.kernel.lag_time;
-    const Window window = window_of(o, tau);
+    const SlopeWindow window = window_of(o, tau);
     r.window_begin = static_cast<double>(window.first) * tau;
     r.window_end = static_cast<double>(window.last) * tau;
     r.model_slope = model_slope(r.kernel, window);

@@ -166,20 +166,8 @@ void write_fits(Hdf5Group& root, const std::vector<TableFit>& fits) {
 
 namespace {
 
-std::string list(const std::vector<std::string>& items, const char* separator = ", ") {
-    std::string out;
-    for (const std::string& item : items) out += (out.empty() ? "" : separator) + item;
-    return "[" + out + "]";
-}
-
-std::string numbers_json(const std::vector<double>& values) {
-    std::vector<std::string> items;
-    for (const double v : values) items.push_back(json_number(v));
-    return list(items);
-}
-
 std::string run_json(const ArrheniusRun& r) {
-    const auto vec = [](const Vec3& v) { return numbers_json({v[0], v[1], v[2]}); };
+    const auto vec = [](const Vec3& v) { return json_numbers({v[0], v[1], v[2]}); };
     std::string out = fmt::format(
         R"({{"folder": {}, "temperature_K": {}, "lag_time_ps": {}, "markovian": {}, "D": {}, "error": {}, )"
         R"("mean": {}, "mean_error": {})",
@@ -211,7 +199,8 @@ std::string class_json(const HopClass& c) {
     };
     return fmt::format(
         R"({{"from": {}, "to": {}, "length_A": {}, "runs": {}, "fit": {}, "lasting_fit": {}}})",
-        json_text(c.from), json_text(c.to), json_number(c.length), list(at), fit(c.fit), fit(c.lasting_fit));
+        json_text(c.from), json_text(c.to), json_number(c.length), json_list(at), fit(c.fit),
+        fit(c.lasting_fit));
 }
 
 std::string energy_text(const std::optional<ArrheniusFit>& fit) {
@@ -258,16 +247,16 @@ std::string to_json(const ArrheniusResult& result) {
         }
         series.push_back(fmt::format(
             R"({{"source": {}, "axis": {}, {}, "fit": {}, "fit_log_error": {}, "extrapolated": {}}})",
-            json_text(s.source), json_text(s.axis), fit_json(s.fit), numbers_json(D), numbers_json(error),
-            list(outside)));
+            json_text(s.source), json_text(s.axis), fit_json(s.fit), json_numbers(D), json_numbers(error),
+            json_list(outside)));
     }
     for (const HopClass& c : result.hops) hops.push_back(class_json(c));
     for (const std::string& w : result.warnings) warnings.push_back(json_text(w));
     return fmt::format("{{\"units\": {{\"D\": \"angstrom^2/ps\", \"rate\": \"1/ps\", \"energy\": \"eV\"}},\n"
                        "\"runs\": {},\n\"grid_K\": {},\n\"series\": {},\n\"hop_classes\": {},\n"
                        "\"warnings\": {}}}\n",
-                       list(runs, ",\n"), numbers_json(result.grid), list(series, ",\n"), list(hops, ",\n"),
-                       list(warnings));
+                       json_list(runs, ",\n"), json_numbers(result.grid), json_list(series, ",\n"),
+                       json_list(hops, ",\n"), json_list(warnings));
 }
 
 std::string to_text(const ArrheniusResult& result) {

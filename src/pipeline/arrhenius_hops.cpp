@@ -34,7 +34,7 @@ private:
 };
 
 /// A hop with what decides its class.
-struct Hop {
+struct TimedHop {
     std::int32_t from = 0, to = 0; // orbits
     double length = 0;
     std::size_t block = 0;
@@ -42,7 +42,7 @@ struct Hop {
 };
 
 struct RunHops {
-    std::vector<Hop> hops;
+    std::vector<TimedHop> hops;
     std::map<std::int32_t, std::vector<double>> time; // by origin orbit: per block [ps]
 };
 
@@ -56,8 +56,8 @@ RunHops hops_of(const HopData& run) {
         const std::vector<Jump> jumps = list_jumps(t, run.sites);
         for (std::size_t j = 0; j < jumps.size(); ++j) {
             const Jump& jump = jumps[j];
-            Hop hop{basis.orbit[jump.from.at()], basis.orbit[jump.to.at()],
-                    basis.displacement(jump.from.at(), jump.to.at(), jump.R).norm(), 0, true};
+            TimedHop hop{basis.orbit[jump.from.at()], basis.orbit[jump.to.at()],
+                         basis.displacement(jump.from.at(), jump.to.at(), jump.R).norm(), 0, true};
             if (j + 1 < jumps.size() && jumps[j + 1].ion == jump.ion)
                 hop.lasting = !(jumps[j + 1].to == jump.from && jumps[j + 1].R == -jump.R);
             bool inside = false;
@@ -142,7 +142,7 @@ std::vector<HopClass> hop_classes(const std::vector<HopData>& runs, const std::v
     std::map<std::pair<std::int32_t, std::int32_t>, std::vector<double>> lengths;
     for (const HopData& run : runs) {
         counted.push_back(hops_of(run));
-        for (const Hop& hop : counted.back().hops) lengths[{hop.from, hop.to}].push_back(hop.length);
+        for (const TimedHop& hop : counted.back().hops) lengths[{hop.from, hop.to}].push_back(hop.length);
     }
     std::map<std::int32_t, std::string> names;
     const SiteBasis& basis = runs.front().sites.basis;
@@ -171,7 +171,7 @@ std::vector<HopClass> hop_classes(const std::vector<HopData>& runs, const std::v
             const std::size_t n_blocks = runs[r].blocks.size();
             std::vector<std::vector<double>> all(ends.size(), std::vector<double>(n_blocks, 0.0));
             std::vector<std::vector<double>> lasting = all;
-            for (const Hop& hop : counted[r].hops) {
+            for (const TimedHop& hop : counted[r].hops) {
                 if (hop.from != orbits.first || hop.to != orbits.second) continue;
                 const std::size_t c = class_of(hop.length);
                 ++all[c][hop.block];

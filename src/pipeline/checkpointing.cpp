@@ -8,17 +8,9 @@
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/interrupt.hpp"
 
+#include "clock.hpp"
+
 namespace mesolith {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-} // namespace
-
 std::string RunControl::reason_to_stop() const {
     if (interrupted()) return interrupted_by();
     if (max_hours > 0 && seconds_since(start) > 3600 * max_hours) return "--max-hours";

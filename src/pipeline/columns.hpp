@@ -34,6 +34,11 @@ inline std::vector<double> flat(const std::vector<Mat3>& tensors) {
         for (const double x : flat(m)) all.push_back(x);
     return all;
 }
+inline std::vector<double> flat(const std::vector<Vec3>& vectors) {
+    std::vector<double> all;
+    for (const Vec3& v : vectors) all.insert(all.end(), v.data(), v.data() + 3);
+    return all;
+}
 inline std::vector<double> flat(const std::vector<std::vector<double>>& rows) {
     std::vector<double> all;
     for (const auto& row : rows) all.insert(all.end(), row.begin(), row.end());

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/io/file.hpp"
 
 #include "columns.hpp"
@@ -12,8 +13,6 @@
 
 namespace mesolith {
 namespace {
-
-constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<double> pair_of(const Estimate& e) { return {e.value, e.error}; }
 

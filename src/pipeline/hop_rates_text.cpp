@@ -332,14 +332,6 @@ std::string to_text(const HopRatesResult& result) {
 
 namespace {
 
-std::string list(const std::vector<std::string>& items, const char* separator = ", ") {
-    return fmt::format("[{}]", fmt::join(items, separator));
-}
-std::string numbers_json(const std::vector<double>& values) {
-    std::vector<std::string> items;
-    for (const double v : values) items.push_back(json_number(v));
-    return list(items);
-}
 std::string estimate_json(const std::string& name, const Estimate& e) {
     return fmt::format("\"{}\": {}, \"{}_error\": {}", name, json_number(e.value), name,
                        json_number(e.error));
@@ -351,7 +343,7 @@ std::string run_json(const HopRatesRun& run) {
     for (std::size_t c = 0; c < run.rates.classes.size(); ++c) {
         const ElementaryRate& r = run.rates.classes[c];
         const auto row = [&](const std::vector<double>& values) {
-            return numbers_json({values.begin() + static_cast<std::ptrdiff_t>(c * n),
+            return json_numbers({values.begin() + static_cast<std::ptrdiff_t>(c * n),
                                  values.begin() + static_cast<std::ptrdiff_t>((c + 1) * n)});
         };
         classes.push_back(fmt::format(
@@ -376,7 +368,7 @@ std::string run_json(const HopRatesRun& run) {
         json_number(run.longest_empty), json_number(run.waiting), json_number(run.rates.total_time),
         json_number(run.rates.vacancy_fraction), estimate_json("D_J_dilute", run.collective),
         estimate_json("D_J", run.direct.collective_mean), estimate_json("D", run.direct.tracer_mean),
-        list(occupancy), list(weight), numbers_json(run.refills.age), list(classes, ",\n  "));
+        json_list(occupancy), json_list(weight), json_numbers(run.refills.age), json_list(classes, ",\n  "));
 }
 
 } // namespace
@@ -415,8 +407,9 @@ std::string to_json(const HopRatesResult& result) {
         "{{\"units\": {{\"D\": \"angstrom^2/ps\", \"rate\": \"1/ps\", \"energy\": \"eV\"}},\n"
         "\"cutoff_A\": {}, \"min_residence_ps\": {},\n\"classes\": {},\n\"runs\": {},\n\"fits\": {},\n"
         "\"weight_fits\": {},\n\"warnings\": {}}}\n",
-        json_number(result.network.cutoff), json_number(result.options.min_residence), list(classes, ",\n"),
-        list(runs, ",\n"), list(fits, ",\n"), list(weights), list(warnings));
+        json_number(result.network.cutoff), json_number(result.options.min_residence),
+        json_list(classes, ",\n"), json_list(runs, ",\n"), json_list(fits, ",\n"), json_list(weights),
+        json_list(warnings));
 }
 
 } // namespace mesolith

@@ -17,6 +17,7 @@
 #include "mesolith/meso/bloch.hpp"
 #include "mesolith/msm/transport.hpp"
 
+#include "clock.hpp"
 #include "columns.hpp"
 #include "meso_walkers.hpp"
 
@@ -24,8 +25,6 @@ namespace mesolith {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
 FieldStart start_of(const FieldSection& f, const Domain& domain) {
     switch (f.start) {
     case FieldStartOption::pulse: {
@@ -171,7 +170,7 @@ public:
                 exchanged_ += advance(field, static_cast<std::uint64_t>(n));
                 step += n;
                 run_.updates += static_cast<double>(n) * sites;
-                run_.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+                run_.seconds += seconds_since(start);
                 progress.update(static_cast<double>(step) / static_cast<double>(run_.steps.back()));
                 if (checkpointing && step < run_.steps[next])
                     checkpointing->at_safe_point(
@@ -201,7 +200,7 @@ public:
         };
         leap<T>(
             start, later, [&](std::int64_t, const Field<T>& field) { output(next++, field); }, options);
-        run_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+        run_.seconds = seconds_since(begin);
         run_.updates = static_cast<double>(run_.steps.back()) * static_cast<double>(model_.domain.n_sites());
         progress.finish();
         return std::move(run_);
@@ -369,7 +368,7 @@ FieldRun follow(const Config& config, const DomainModel& model, const std::vecto
     run.reason = choice.reason;
     spdlog::info("meso: field of {} sites to {:.4g} ps in {:.1f} s, mass kept within {:.1e}",
                  model.domain.n_sites(), static_cast<double>(steps.back()) * model.domain.lag_time(),
-                 std::chrono::duration<double>(Clock::now() - start).count(), run.mass_error);
+                 seconds_since(start), run.mass_error);
     return run;
 }
 

@@ -11,12 +11,11 @@
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/meso/gas_equilibrium.hpp"
 
+#include "clock.hpp"
 #include "stage.hpp"
 
 namespace mesolith {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr double seconds_per_piece = 0.3;    // between two looks at the clock
 constexpr double attempts_per_call = 2e7;    // of one call of the engine, about
@@ -69,7 +68,7 @@ Estimate mean_of(const std::vector<double>& values) {
     return e;
 }
 
-struct Replica {
+struct GasReplica {
     GasState state;
     std::vector<GasRecord> records; // one per step
     GasEvents events;
@@ -78,11 +77,11 @@ struct Replica {
 };
 
 /// All that changes while replicas run.
-struct State {
+struct GasRunState {
     std::size_t step = 0;
     std::int64_t done = 0; // intervals of the step
     bool begun = false;    // whether the solver of the step is chosen
-    std::vector<Replica> replicas;
+    std::vector<GasReplica> replicas;
     std::vector<std::string> solver, reason; // one per step that has begun
     bool stopped_early = false;
     double seconds = 0;
@@ -97,10 +96,10 @@ void visit_arrays(GasRecord& r, const std::string& at, F&& f) {
     f(at + "particles", r.particles);
 }
 
-void save(CheckpointWriter& file, State& s) {
+void save(CheckpointWriter& file, GasRunState& s) {
     std::vector<std::int64_t> scalars{static_cast<std::int64_t>(s.step), s.done, std::int64_t{s.begun}};
     for (std::size_t k = 0; k < s.replicas.size(); ++k) {
-        Replica& r = s.replicas[k];
+        GasReplica& r = s.replicas[k];
         const std::string at = fmt::format("replica{}/", k);
         file.write(at + "occupant", r.state.occupant);
         std::vector<std::int32_t> place;
@@ -130,12 +129,12 @@ void save(CheckpointWriter& file, State& s) {
     }
 }
 
-void load(const Checkpoint& file, State& s) {
+void load(const Checkpoint& file, GasRunState& s) {
     const auto scalars = file.read<std::int64_t>("scalars");
     s.step = static_cast<std::size_t>(scalars[0]), s.done = scalars[1], s.begun = scalars[2] != 0;
     std::size_t next = 3;
     for (std::size_t k = 0; k < s.replicas.size(); ++k) {
-        Replica& r = s.replicas[k];
+        GasReplica& r = s.replicas[k];
         const std::string at = fmt::format("replica{}/", k);
         r.state.occupant = file.read<std::int32_t>(at + "occupant");
         const auto place = file.read<std::int32_t>(at + "place");
@@ -167,7 +166,7 @@ void load(const Checkpoint& file, State& s) {
 }
 
 /// A frame of a replica: what the observer sees, layers, what came in and went out.
-void look(Replica& r, std::size_t step, const GasObserver& observer, int profile_axis) {
+void look(GasReplica& r, std::size_t step, const GasObserver& observer, int profile_axis) {
     observer.add(r.records[step], r.state);
     const Domain& d = observer.gas().domain;
     if (!d.crystal()) {
@@ -202,7 +201,7 @@ private:
     void advance_piece(const GasDynamics& dynamics, const GasObserver& observer, std::int64_t n);
     std::vector<GasRecord> records(std::size_t step) const {
         std::vector<GasRecord> all;
-        for (const Replica& r : s_.replicas) all.push_back(r.records[step]);
+        for (const GasReplica& r : s_.replicas) all.push_back(r.records[step]);
         return all;
     }
     GasStepResult result(std::size_t step, const std::optional<Mat3>& single) const;
@@ -219,13 +218,13 @@ private:
     const MesoSection& m_;
     const GasSection& g_;
     std::uint64_t seed_;
-    State s_;
+    GasRunState s_;
     double intervals_before_ = 0; // of the steps that are over
 };
 
 void Runner::start() {
     s_.replicas.resize(static_cast<std::size_t>(g_.n_replicas));
-    for (Replica& r : s_.replicas) r.records.resize(model_.steps.size());
+    for (GasReplica& r : s_.replicas) r.records.resize(model_.steps.size());
     if (const auto checkpoint = checkpointing_.load()) {
         load(*checkpoint, s_);
         spdlog::info("meso: the lattice gas goes on at {:.4g} ps", s_.replicas.front().state.time);
@@ -244,7 +243,7 @@ void Runner::advance_piece(const GasDynamics& dynamics, const GasObserver& obser
     const std::int64_t warm_up = step.equilibration_intervals();
     const double rest = mean_exit_rate(step) * carriers(model_);
     for_each_index(s_.replicas.size(), [&](std::size_t k) {
-        Replica& r = s_.replicas[k];
+        GasReplica& r = s_.replicas[k];
         for (std::int64_t i = s_.done; i < s_.done + n; ++i) {
             const double interval =
                 i < warm_up ? step.equilibration / static_cast<double>(warm_up) : step.plan.frame_interval;
@@ -269,7 +268,7 @@ bool Runner::run_step(StageProgress& progress) {
     const GasDynamics dynamics(step.gas, wanted, typical);
     const GasObserver observer(step.gas, step.plan, typical);
     if (!s_.begun) {
-        for (Replica& r : s_.replicas) r.records[s_.step] = observer.start();
+        for (GasReplica& r : s_.replicas) r.records[s_.step] = observer.start();
         s_.solver.emplace_back(name_of(dynamics.solver()));
         s_.reason.push_back(dynamics.reason());
         s_.done = 0, s_.begun = true;
@@ -284,7 +283,7 @@ bool Runner::run_step(StageProgress& progress) {
             if (is_checkpoint_of_precision(step.plan, s_.done + k - warm_up)) n = k;
         const Clock::time_point start = Clock::now();
         advance_piece(dynamics, observer, n);
-        const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        const double seconds = seconds_since(start);
         s_.seconds += seconds;
         piece = std::max(1.0, std::min(2 * piece, piece * seconds_per_piece / std::max(seconds, 1e-3)));
         progress.update((intervals_before_ + static_cast<double>(s_.done)) / total_intervals());
@@ -298,7 +297,7 @@ bool Runner::run_step(StageProgress& progress) {
         if (!wanting) break;
         checkpointing_.at_safe_point([&](CheckpointWriter& file) { save(file, s_); });
     }
-    for (Replica& r : s_.replicas) r.records[s_.step].ring.clear(), r.records[s_.step].tracer.clear();
+    for (GasReplica& r : s_.replicas) r.records[s_.step].ring.clear(), r.records[s_.step].tracer.clear();
     intervals_before_ += static_cast<double>(all);
     ++s_.step;
     s_.begun = false;
@@ -350,7 +349,7 @@ GasStepResult Runner::result(std::size_t k, const std::optional<Mat3>& single) c
     if (d.open()) out.exchange.assign(frames * 12, 0);
     for (std::size_t f = 0; f < frames; ++f)
         out.time.push_back(out.begin + static_cast<double>(f) * step.plan.frame_interval);
-    for (const Replica& r : s_.replicas) {
+    for (const GasReplica& r : s_.replicas) {
         for (std::size_t i = 0; i < out.ions.size(); ++i)
             out.ions[i] += each * static_cast<double>(r.records[k].particles[i]);
         for (std::size_t i = 0; i < out.profile.size(); ++i)
@@ -376,7 +375,7 @@ GasRun Runner::run(const std::vector<std::optional<Mat3>>& single) {
     progress.finish();
     run.n_replicas = g_.n_replicas;
     run.seconds = s_.seconds;
-    for (const Replica& r : s_.replicas) run.events += r.events;
+    for (const GasReplica& r : s_.replicas) run.events += r.events;
     for (std::size_t k = 0; k < s_.step; ++k) run.steps.push_back(result(k, single[k]));
     return run;
 }

@@ -13,12 +13,11 @@
 #include "mesolith/io/walker_file.hpp"
 #include "mesolith/msm/transport.hpp"
 
+#include "clock.hpp"
 #include "columns.hpp"
 
 namespace mesolith {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr double hops_per_piece = 2e7; // between two looks at the clock
 
@@ -107,7 +106,7 @@ WalkerPlan make_plan(const Config& config, const DomainModel& model) {
 }
 
 /// All that changes while walkers walk.
-struct State {
+struct WalkerRunState {
     std::int64_t step = 0;
     std::uint64_t intervals = 0;
     Walkers walkers;
@@ -117,7 +116,7 @@ struct State {
 
 /// Call f(name, array) for everything a checkpoint holds.
 template <class F>
-void visit_arrays(State& s, F&& f) {
+void visit_arrays(WalkerRunState& s, F&& f) {
     f("walkers/site", s.walkers.site), f("walkers/x", s.walkers.x), f("walkers/y", s.walkers.y);
     f("walkers/z", s.walkers.z), f("walkers/start", s.walkers.start), f("walkers/free", s.walkers.free);
     WalkerStatistics& t = s.run.statistics;
@@ -129,7 +128,7 @@ void visit_arrays(State& s, F&& f) {
     f("sample/present", s.run.sample.present), f("sample/site", s.run.sample.site);
 }
 
-void save(CheckpointWriter& file, State& s) {
+void save(CheckpointWriter& file, WalkerRunState& s) {
     visit_arrays(s, [&](const char* name, const auto& values) { file.write(name, values); });
     const auto vector_of = [](const auto& a) { return std::vector(a.begin(), a.end()); };
     const PassageHistogram& e = s.run.exits;
@@ -151,7 +150,7 @@ void save(CheckpointWriter& file, State& s) {
     file.write("work", std::vector<double>{s.run.hops, s.run.seconds});
 }
 
-void load(const Checkpoint& file, State& s) {
+void load(const Checkpoint& file, WalkerRunState& s) {
     visit_arrays(s, [&](const char* name, auto& values) {
         values = file.read<typename std::decay_t<decltype(values)>::value_type>(name);
     });
@@ -179,7 +178,7 @@ void load(const Checkpoint& file, State& s) {
     s.run.hops = work[0], s.run.seconds = work[1];
 }
 
-void add_sample_frame(State& s, const Domain& domain) {
+void add_sample_frame(WalkerRunState& s, const Domain& domain) {
     SampleFrames& f = s.run.sample;
     if (f.n_walkers == 0) return;
     f.steps.push_back(s.step);
@@ -203,7 +202,7 @@ void add_sample_frame(State& s, const Domain& domain) {
 }
 
 /// What must happen at `s.step`, once: new origins, displacements, outputs.
-bool handle_event(State& s, const DomainModel& model, const MesoSection& m) {
+bool handle_event(WalkerRunState& s, const DomainModel& model, const MesoSection& m) {
     const WalkerPlan& plan = s.run.statistics.plan;
     const std::size_t before = s.run.statistics.outputs_done;
     measure(s.run.statistics, model.domain, s.walkers, s.step, s.origins, s.run.passages);
@@ -285,7 +284,7 @@ WalkerRun run_walkers(const Config& config, const DomainModel& model, Checkpoint
     const Domain& domain = model.domain;
     const auto seed = static_cast<std::uint64_t>(config.run.seed);
     const bool continuous = m.walkers.time == MotionIn::continuous_time;
-    State s;
+    WalkerRunState s;
     s.run.n_walkers = m.walkers.n;
     s.run.continuous = continuous;
     s.run.statistics =
@@ -327,7 +326,7 @@ WalkerRun run_walkers(const Config& config, const DomainModel& model, Checkpoint
             }
             if (s.step == event) wanted = handle_event(s, model, m);
             s.run.hops += static_cast<double>(s.walkers.size()) * static_cast<double>(n);
-            s.run.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+            s.run.seconds += seconds_since(start);
             progress.update(static_cast<double>(s.step) / static_cast<double>(last));
             checkpointing.at_safe_point([&](CheckpointWriter& file) { save(file, s); });
             if (!wanted) break;

@@ -9,6 +9,7 @@
 #include <Eigen/Dense>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/crystal/eigen_solvers.hpp"
 #include "mesolith/msm/first_passage.hpp"
@@ -16,8 +17,6 @@
 
 namespace mesolith {
 namespace {
-
-constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
 struct Input {
     const MarkovAnalysis& analysis;
@@ -56,7 +55,7 @@ SiteSet unfolded(const SiteSet& sites) {
 double half_difference(const TransitionCounts& counts, const SiteBasis& basis,
                        const EstimatorOptions& estimator, const std::vector<Vec3>& kappa) {
     const std::size_t n = counts.n_blocks(), half = n / 2;
-    if (half == 0) return unknown;
+    if (half == 0) return nan_value;
     std::vector<double> first(n, 0.0), second(n, 0.0);
     for (std::size_t b = 0; b < n; ++b) (b < half ? first : second)[b] = 1;
     try {
@@ -73,7 +72,7 @@ double half_difference(const TransitionCounts& counts, const SiteBasis& basis,
         });
         return *std::max_element(norm.begin(), norm.end());
     } catch (const DataError&) {
-        return unknown; // a half without a single window
+        return nan_value; // a half without a single window
     }
 }
 
@@ -212,7 +211,7 @@ PassageTable passage_table(const Input& in, Channels channels) {
     const std::vector<SiteGroup> orbits = orbit_groups(in.sites.basis, kernel);
     const auto n = static_cast<Eigen::Index>(orbits.size());
     table.time = Eigen::MatrixXd::Zero(n, n);
-    table.rate = Eigen::MatrixXd::Constant(n, n, unknown);
+    table.rate = Eigen::MatrixXd::Constant(n, n, nan_value);
     for (Eigen::Index to = 0; to < n; ++to) {
         const SiteGroup& target = orbits[static_cast<std::size_t>(to)];
         table.orbits.push_back(target.name);

@@ -5,14 +5,10 @@
 
 #include "mesolith/core/error.hpp"
 
+#include "columns.hpp"
+
 namespace mesolith {
 namespace {
-
-std::vector<double> flat(const std::vector<Vec3>& vectors) {
-    std::vector<double> all;
-    for (const Vec3& v : vectors) all.insert(all.end(), v.data(), v.data() + 3);
-    return all;
-}
 
 std::vector<Vec3> vectors(const std::vector<double>& all) {
     std::vector<Vec3> result;
@@ -156,7 +152,7 @@ void SiteStream::save(CheckpointWriter& file, const std::string& prefix) const {
     file.write(prefix + "msd/count", msd.count);
     file.write(prefix + "msd/last_frames", mapping_->msd.last_frames());
     file.write(prefix + "collective/sum", flat(mapping_->collective.so_far()));
-    file.write(prefix + "collective/start", flat({mapping_->collective.start()}));
+    file.write(prefix + "collective/start", flat(std::vector<Vec3>{mapping_->collective.start()}));
 }
 
 void SiteStream::restore(const Checkpoint& file, const std::string& prefix) {

@@ -65,11 +65,4 @@ StageProgress::StageProgress(const std::string& title) {
     if (spdlog::should_log(spdlog::level::info)) shown_.emplace(title);
 }
 
-Hdf5WriteOptions about(const char* units, const char* description) {
-    Hdf5WriteOptions options;
-    options.units = units;
-    options.description = description;
-    return options;
-}
-
 } // namespace mesolith

@@ -43,6 +43,4 @@ private:
     std::optional<Progress> shown_;
 };
 
-Hdf5WriteOptions about(const char* units, const char* description);
-
 } // namespace mesolith

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* axes[] = {"x", "y", "z"};
+constexpr const char* axis_names[] = {"x", "y", "z"};
 
 std::string fingerprint_in(const std::string& path) {
     return read_provenance(Hdf5File::open(path)).fingerprint;
@@ -168,9 +168,9 @@ void add_gas(const GasHeadline& h, bool several, std::vector<std::string>& resul
     if (!h.displacements) return;
     for (int a = 0; a < 3; ++a)
         for (int b = a; b < 3; ++b) {
-            add(fmt::format("D_tracer_{}{}", axes[a], axes[b]).c_str(),
+            add(fmt::format("D_tracer_{}{}", axis_names[a], axis_names[b]).c_str(),
                 {h.tracer_tensor(a, b), h.tracer_tensor_error(a, b)}, per_time, "D* of a tagged ion");
-            add(fmt::format("D_J_{}{}", axes[a], axes[b]).c_str(),
+            add(fmt::format("D_J_{}{}", axis_names[a], axis_names[b]).c_str(),
                 {h.collective_tensor(a, b), h.collective_tensor_error(a, b)}, per_time,
                 "of the summed displacement of all ions");
         }
@@ -309,18 +309,20 @@ std::string to_json(const RunSummary& s) {
         for (int a = 0; a < 3; ++a)
             for (int b = a; b < 3; ++b)
                 results.push_back(result_json(
-                    fmt::format("D_{}{}", axes[a], axes[b]), lag.diffusivity(a, b), lag.error(a, b), unit,
+                    fmt::format("D_{}{}", axis_names[a], axis_names[b]), lag.diffusivity(a, b),
+                    lag.error(a, b), unit,
                     fmt::format("diffusion tensor of the Markov model at a lag of {:g} ps", lag.lag_time)));
         results.push_back(result_json("D_mean", D.mean(), lag.mean_error, unit, "mean of the three axes"));
         results.push_back(result_json("D_mean_m2_per_s", D.mean() * units::angstrom2_per_ps_in_m2_per_s,
                                       lag.mean_error * units::angstrom2_per_ps_in_m2_per_s, "m^2/s",
                                       "mean of the three axes"));
         for (int a = 0; a < 3; ++a)
-            results.push_back(result_json(fmt::format("hops_{}", axes[a]), lag.hops[a], std::nan(""), "",
-                                          fmt::format("independent hops behind D_{}{}", axes[a], axes[a])));
+            results.push_back(
+                result_json(fmt::format("hops_{}", axis_names[a]), lag.hops[a], std::nan(""), "",
+                            fmt::format("independent hops behind D_{}{}", axis_names[a], axis_names[a])));
         for (int a = 0; a < 3; ++a)
             results.push_back(result_json(
-                fmt::format("D_msd_{}{}", axes[a], axes[a]), s.markov->slope.diffusivity[a],
+                fmt::format("D_msd_{}{}", axis_names[a], axis_names[a]), s.markov->slope.diffusivity[a],
                 s.markov->slope.error[a], unit,
                 fmt::format("slope of the MSD, {:g} to {:g} ps", s.markov->fit_begin, s.markov->fit_end)));
         results.push_back(
@@ -332,7 +334,7 @@ std::string to_json(const RunSummary& s) {
     if (s.meso) {
         const MesoHeadline& m = *s.meso;
         const auto component = [&](const char* key, int a) {
-            return fmt::format("{}_{}{}", key, axes[a], axes[a]);
+            return fmt::format("{}_{}{}", key, axis_names[a], axis_names[a]);
         };
         for (int a = 0; a < 3 && m.exact && m.gas.empty(); ++a)
             results.push_back(result_json(
@@ -382,8 +384,8 @@ std::string to_text(const RunSummary& s) {
                 if (a != b && std::abs(value) + error < 1e-10 * lag.diffusivity.trace())
                     continue; // by symmetry
                 const std::string hops = a == b ? fmt::format(" {:>14.0f}", lag.hops[a]) : "";
-                out += fmt::format("  D_{}{}   {:>24} {:>30}{}\n", axes[a], axes[b], with_error(value, error),
-                                   with_error(value * si, error * si), hops);
+                out += fmt::format("  D_{}{}   {:>24} {:>30}{}\n", axis_names[a], axis_names[b],
+                                   with_error(value, error), with_error(value * si, error * si), hops);
             }
         const Vec3 D = lag.diffusivity.diagonal();
         const double error = lag.mean_error;

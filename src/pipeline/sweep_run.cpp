@@ -25,21 +25,16 @@
 #include "mesolith/pipeline/sweep.hpp"
 
 #include "child_process.hpp"
+#include "clock.hpp"
 #include "meso_cost.hpp"
 
 namespace mesolith {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
 const char* const parent_variable = "MESOLITH_SWEEP_PROCESS";
 constexpr auto look_every = std::chrono::milliseconds(20);
 constexpr double patience = 60; // for points of a sweep that was killed: they save themselves [s]
-
-double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// One process at a time works on a sweep. Points inherit the lock: it lasts until the last of them is gone.
 class SweepLock {

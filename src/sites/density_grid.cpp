@@ -16,7 +16,7 @@ namespace mesolith {
 
 namespace {
 
-constexpr std::size_t ion_frames_per_batch = 1 << 16;
+constexpr std::size_t points_per_batch = 1 << 16;
 constexpr std::size_t most_parts = 16;
 
 int wrapped(int i, int n) {
@@ -154,7 +154,7 @@ void DensityAccumulator::add_frame(std::span<const Vec3> positions) {
                             "or the simulation exploded",
                             frame, k));
     batch_.insert(batch_.end(), positions.begin(), positions.end());
-    if (batch_.size() >= ion_frames_per_batch) flush();
+    if (batch_.size() >= points_per_batch) flush();
 }
 
 void DensityAccumulator::flush() {

@@ -10,13 +10,12 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/parallel.hpp"
 
 namespace mesolith {
 
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 void check_options(const VoxelGrid& grid, const PeakOptions& o) {
     const auto expect = [](bool good, const char* name, double value, const char* range) {
@@ -458,8 +457,8 @@ DensitySites find_density_sites(const VoxelGrid& grid, const VoxelCounts& counts
     for (const DensityPeak& peak : whole.peaks) {
         found.sites.emplace_back();
         found.sites.back().peak = peak;
-        found.sites.back().half_distance = {nan, nan};
-        found.sites.back().half_displacement = nan;
+        found.sites.back().half_distance = {nan_value, nan_value};
+        found.sites.back().half_displacement = nan_value;
     }
 
     std::array<std::vector<DensityPeak>, 2> half;

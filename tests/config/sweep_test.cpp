@@ -22,13 +22,14 @@ name = "b"
 diffusivity_angstrom2_per_ps = [0.01]
 )"; // 10 lines
 
-Config parse(const std::string& sweep, std::vector<std::string> set = {}, const std::string& point = "") {
+Config parse_sweep(const std::string& sweep, std::vector<std::string> set = {},
+                   const std::string& point = "") {
     return parse_config(domain + sweep, "folder/in.toml", {std::move(set), false, point});
 }
 
-std::vector<std::string> problems_of(const std::string& sweep, std::vector<std::string> set = {}) {
+std::vector<std::string> sweep_problems(const std::string& sweep, std::vector<std::string> set = {}) {
     try {
-        (void)parse(sweep, std::move(set));
+        (void)parse_sweep(sweep, std::move(set));
     } catch (const ConfigError& error) {
         return error.problems();
     }
@@ -44,7 +45,7 @@ std::vector<std::string> names_of(const Config& config) {
 } // namespace
 
 TEST_CASE("the points of a sweep are all combinations in the order of the file", "[config][sweep]") {
-    const Config c = parse(R"([sweep]
+    const Config c = parse_sweep(R"([sweep]
 "run.temperature_K" = [500, 600.5]
 meso.walkers.n = [10, 20, 30]
 at_once = 3
@@ -68,7 +69,7 @@ TEST_CASE("a point is read by name or number as if its values stood in the file"
 "meso.material.1.energy_eV" = [0, 0.1]
 reports = false
 )";
-    const Config c = parse(sweep, {}, "temperature_K=600_scale=2_energy_eV=0.1");
+    const Config c = parse_sweep(sweep, {}, "temperature_K=600_scale=2_energy_eV=0.1");
     CHECK_FALSE(c.sweep);
     CHECK(c.run.temperature == 600.0);
     CHECK(c.meso->materials[0].scale == 2); // without a number: all of them
@@ -77,16 +78,16 @@ reports = false
     CHECK(c.meso->materials[1].energy == 0.1);
     CHECK(c.run.output == "runs/in/sweep/temperature_K=600_scale=2_energy_eV=0.1");
     CHECK_FALSE(c.report.enabled);
-    CHECK(parse(sweep, {}, "7").run.output == c.run.output);
+    CHECK(parse_sweep(sweep, {}, "7").run.output == c.run.output);
     // What the results depend on is that of an input that says the same itself.
     const Config plain = parse_config(
         domain, "folder/in.toml",
         {{"run.temperature_K=600", "meso.material.scale=2", "meso.material.1.energy_eV=0.1"}, false});
     CHECK(stage_options(c, "meso") == stage_options(plain, "meso"));
-    CHECK_THROWS_WITH(parse(sweep, {}, "temperature_K=600_scale=2_energy_eV=0.2"),
+    CHECK_THROWS_WITH(parse_sweep(sweep, {}, "temperature_K=600_scale=2_energy_eV=0.2"),
                       contains_text("did you mean"));
-    CHECK_THROWS_WITH(parse(sweep, {}, "8"), contains_text("a number from 0 to 7"));
-    CHECK_THROWS_WITH(parse("", {}, "1"), contains_text("has no [sweep] section"));
+    CHECK_THROWS_WITH(parse_sweep(sweep, {}, "8"), contains_text("a number from 0 to 7"));
+    CHECK_THROWS_WITH(parse_sweep("", {}, "1"), contains_text("has no [sweep] section"));
 }
 
 TEST_CASE("the lists of a zip vary together and a number names them", "[config][sweep]") {
@@ -99,10 +100,10 @@ TEST_CASE("the lists of a zip vary together and a number names them", "[config][
 [[sweep.zip]]
 "meso.material.1.scale" = [1, 2]
 )";
-    const Config c = parse(sweep);
+    const Config c = parse_sweep(sweep);
     CHECK(names_of(c).size() == 12);
     CHECK(names_of(c)[5] == "seed=1_temperature_K=700_scale=2");
-    const Config point = parse(sweep, {}, "11");
+    const Config point = parse_sweep(sweep, {}, "11");
     CHECK(point.run.seed == 2);
     CHECK(point.run.temperature == 700.0);
     CHECK(point.meso->materials[0].kernel == "c.toml");
@@ -111,13 +112,14 @@ TEST_CASE("the lists of a zip vary together and a number names them", "[config][
 }
 
 TEST_CASE("names hold nothing that a folder cannot, and never are the same", "[config][sweep]") {
-    CHECK(names_of(parse("[sweep]\n\"meso.material.0.name\" = [\"x/y z\", \"q\"]\n")) ==
+    CHECK(names_of(parse_sweep("[sweep]\n\"meso.material.0.name\" = [\"x/y z\", \"q\"]\n")) ==
           std::vector<std::string>{"name=y-z", "name=q"});
-    CHECK(names_of(parse("[sweep]\n\"meso.material.0.name\" = [\"x/y\", \"z/y\"]\n")) ==
+    CHECK(names_of(parse_sweep("[sweep]\n\"meso.material.0.name\" = [\"x/y\", \"z/y\"]\n")) ==
           std::vector<std::string>{"point_0000", "point_0001"});
-    CHECK(names_of(parse("[sweep]\n\"meso.material.0.scale\" = [1]\n\"meso.material.1.scale\" = [2]\n")) ==
+    CHECK(names_of(
+              parse_sweep("[sweep]\n\"meso.material.0.scale\" = [1]\n\"meso.material.1.scale\" = [2]\n")) ==
           std::vector<std::string>{"0.scale=1_1.scale=2"});
-    CHECK(names_of(parse("[sweep]\n\"meso.size\" = [[4, 4, 4], [8, 4, 4]]\n")) ==
+    CHECK(names_of(parse_sweep("[sweep]\n\"meso.size\" = [[4, 4, 4], [8, 4, 4]]\n")) ==
           std::vector<std::string>{"size=4-4-4", "size=8-4-4"});
 }
 
@@ -140,7 +142,7 @@ TEST_CASE("all that is wrong with a sweep is told at once, where it stands", "[c
         "24:1: meso.lag_time_ps: expected 2 values as run.seed has in the same zip, got 3",
         "26:1: sites.cor: unknown key",
     };
-    const auto problems = problems_of(R"([sweep]
+    const auto problems = sweep_problems(R"([sweep]
 "run.temperature_K" = [500, -600, 700, 500]
 "meso.walkers.n" = [100, 2.5]
 run.seeed = [1, 2]
@@ -166,7 +168,7 @@ cor = 1
 
 TEST_CASE("a value out of its range is told with its own place, and what two keys make wrong too",
           "[config][sweep]") {
-    const auto problems = problems_of(R"([sweep]
+    const auto problems = sweep_problems(R"([sweep]
 "run.temperature_K" = [500, -600, "x"]
 "msm.ck_warn" = [1, 3]
 )");
@@ -177,7 +179,7 @@ TEST_CASE("a value out of its range is told with its own place, and what two key
     CHECK(problems[2] ==
           "folder/in.toml:12:35: run.temperature_K: expected a number > 0, got the text \"x\"");
     // Without a temperature an energy means nothing: only where it is not 0.
-    const auto energy = problems_of("[sweep]\n\"meso.material.1.energy_eV\" = [0, 0.1]\n");
+    const auto energy = sweep_problems("[sweep]\n\"meso.material.1.energy_eV\" = [0, 0.1]\n");
     REQUIRE(energy.size() == 1);
     CHECK(energy[0] == "folder/in.toml:12:35: meso.material.1.energy_eV: expected 0 without "
                        "meso.temperature_K, got 0.1");
@@ -185,31 +187,31 @@ TEST_CASE("a value out of its range is told with its own place, and what two key
 
 TEST_CASE("the command line replaces a list and says so when it is wrong", "[config][sweep]") {
     const std::string sweep = "[sweep]\n\"run.seed\" = [1, 2]\n";
-    CHECK(names_of(parse(sweep, {"sweep.run.seed=[7,8,9]"})).size() == 3);
-    CHECK(parse(sweep, {"sweep.run.seed=[7,8,9]"}, "2").run.seed == 9);
-    CHECK(parse("", {"sweep.run.seed=[7,8]"}, "1").run.seed == 8);
-    CHECK(problems_of(sweep, {"sweep.run.seed=[-1]"}) ==
+    CHECK(names_of(parse_sweep(sweep, {"sweep.run.seed=[7,8,9]"})).size() == 3);
+    CHECK(parse_sweep(sweep, {"sweep.run.seed=[7,8,9]"}, "2").run.seed == 9);
+    CHECK(parse_sweep("", {"sweep.run.seed=[7,8]"}, "1").run.seed == 8);
+    CHECK(sweep_problems(sweep, {"sweep.run.seed=[-1]"}) ==
           std::vector<std::string>{"--set: run.seed: expected a whole number >= 0, got -1"});
-    CHECK(problems_of("", {"sweep.run.sed=[1]"}).at(0).rfind("--set: run.sed: unknown key", 0) == 0);
+    CHECK(sweep_problems("", {"sweep.run.sed=[1]"}).at(0).rfind("--set: run.sed: unknown key", 0) == 0);
 }
 
 TEST_CASE("an empty sweep, a huge one and a key given twice are refused", "[config][sweep]") {
-    CHECK_THAT(problems_of("[sweep]\n").at(0), contains_text("11:1: sweep: expected keys with lists"));
-    CHECK_THAT(problems_of("[sweep]\nat_once = -1\n\"run.seed\" = [1]\n").at(0),
+    CHECK_THAT(sweep_problems("[sweep]\n").at(0), contains_text("11:1: sweep: expected keys with lists"));
+    CHECK_THAT(sweep_problems("[sweep]\nat_once = -1\n\"run.seed\" = [1]\n").at(0),
                contains_text("sweep.at_once: expected a whole number from 0 to 1024, got -1"));
     std::string list = "1";
     for (int k = 2; k <= 200; ++k) list += ", " + std::to_string(k);
     CHECK_THAT(
-        problems_of("[sweep]\n\"run.seed\" = [" + list + "]\n\"meso.walkers.n\" = [" + list + "]\n").at(0),
+        sweep_problems("[sweep]\n\"run.seed\" = [" + list + "]\n\"meso.walkers.n\" = [" + list + "]\n").at(0),
         contains_text("expected at most 10000 points, got 40000"));
-    CHECK_THAT(problems_of("[sweep]\n\"run.seed\" = [1]\n[[sweep.zip]]\n\"run.seed\" = [2]\n").at(0),
+    CHECK_THAT(sweep_problems("[sweep]\n\"run.seed\" = [1]\n[[sweep.zip]]\n\"run.seed\" = [2]\n").at(0),
                contains_text("run.seed: expected once, got it twice"));
-    CHECK_THAT(problems_of("[sweep]\n\"run.seed\" = [{a = 1}]\n").at(0), contains_text("got a table"));
-    CHECK_THAT(problems_of("sweep = 3\n").at(0), contains_text("sweep"));
+    CHECK_THAT(sweep_problems("[sweep]\n\"run.seed\" = [{a = 1}]\n").at(0), contains_text("got a table"));
+    CHECK_THAT(sweep_problems("sweep = 3\n").at(0), contains_text("sweep"));
 }
 
 TEST_CASE("the printed options of a sweep read back to the same", "[config][sweep]") {
-    const Config c = parse(R"([sweep]
+    const Config c = parse_sweep(R"([sweep]
 "meso.walkers.n" = [10, 20]
 reports = false
 [[sweep.zip]]

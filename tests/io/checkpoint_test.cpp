@@ -49,7 +49,7 @@ std::uint64_t newest_generation(const std::string& path) {
 }
 
 template <class F>
-std::string message_of(F&& f) {
+std::string message_from(F&& f) {
     try {
         f();
     } catch (const Error& error) {
@@ -204,7 +204,7 @@ TEST_CASE("a bad or missing checkpoint is replaced by the best that is left, wit
     SECTION("none is good") {
         folder.file("run.ckpt", second.substr(0, 100));
         folder.file("run.ckpt.previous", "");
-        const std::string message = message_of([&] { (void)open_newest_checkpoint(path); });
+        const std::string message = message_from([&] { (void)open_newest_checkpoint(path); });
         CHECK_THAT(message, Contains("no good checkpoint is left") && Contains("run.ckpt: not a whole") &&
                                 Contains("run.ckpt.previous: not a whole"));
         CHECK(message.find('\n') == std::string::npos);
@@ -249,7 +249,7 @@ TEST_CASE("a disk that takes no more leaves the checkpoint of before", "[io][che
         signal(SIGXFSZ, SIG_IGN);
         const rlimit limit{60'000, 60'000};
         setrlimit(RLIMIT_FSIZE, &limit);
-        const std::string message = message_of([&] { write_generation(path, 2); });
+        const std::string message = message_from([&] { write_generation(path, 2); });
         std::ofstream(told) << message;
         std::_Exit(0);
     }

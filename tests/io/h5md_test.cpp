@@ -6,6 +6,7 @@
 #include "mesolith/io/trajectory_file.hpp"
 
 #include "support/catch.hpp"
+#include "support/frames.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace mesolith;
@@ -29,14 +30,6 @@ std::vector<Frame> some_frames(int n, bool images) {
         }
         frames.push_back(frame);
     }
-    return frames;
-}
-
-std::vector<Frame> read_all(const std::string& path, const TrajectoryFileOptions& options = {}) {
-    const auto source = open_trajectory(path, options);
-    std::vector<Frame> frames;
-    Frame frame;
-    while (source->read(frame)) frames.push_back(frame);
     return frames;
 }
 
@@ -70,7 +63,7 @@ TEST_CASE("an H5MD trajectory comes back as it was written", "[io][h5md]") {
             CHECK(source->header().frame_interval == 0.5);
             CHECK(source->header().wrapping == (images ? Wrapping::image_flags : Wrapping::unknown));
             CHECK(source->notes().empty());
-            check_same(read_all(path), frames);
+            check_same(test::read_all(path), frames);
         }
 }
 
@@ -111,14 +104,14 @@ TEST_CASE("a trajectory can be continued from any of its frames", "[io][h5md]") 
         H5mdWriter writer = H5mdWriter::in_place(path, species, options);
         for (int t = 0; t < 15; ++t) writer.append(frames[static_cast<std::size_t>(t)], 10 * t);
         writer.flush();
-        CHECK(read_all(path).size() == 15); // readable while it is being written
+        CHECK(test::read_all(path).size() == 15); // readable while it is being written
     }
     {
         H5mdWriter writer = H5mdWriter::resume(path, species, 8, options);
         for (int t = 8; t < 20; ++t) writer.append(frames[static_cast<std::size_t>(t)], 10 * t);
         writer.close();
     }
-    check_same(read_all(path), frames);
+    check_same(test::read_all(path), frames);
     CHECK_THROWS_AS(H5mdWriter::resume(path, species, 21, options), FileError);
     CHECK_THROWS_WITH(H5mdWriter::resume(path, {"Li", "Li", "Li"}, 5, options), Contains("species differ"));
 }
@@ -161,7 +154,7 @@ TEST_CASE("H5MD files of others that lack something are refused by name", "[io][
     };
     const auto message = [&](const TrajectoryFileOptions& options = {}) -> std::string {
         try {
-            read_all(path, options);
+            test::read_all(path, options);
         } catch (const Error& error) {
             return error.what();
         }
@@ -231,5 +224,5 @@ TEST_CASE("steps count the time when a timestep is given", "[io][h5md]") {
     }
     TrajectoryFileOptions options;
     options.timestep_ps = 0.002;
-    CHECK(read_all(folder / "a.h5", options)[2].time == Approx(0.4));
+    CHECK(test::read_all(folder / "a.h5", options)[2].time == Approx(0.4));
 }

@@ -7,6 +7,7 @@
 #include "mesolith/io/trajectory_file.hpp"
 
 #include "support/catch.hpp"
+#include "support/frames.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace mesolith;
@@ -15,19 +16,11 @@ using mesolith::test::TemporaryFolder;
 
 namespace {
 
-std::vector<Frame> read_all(const std::string& path, const TrajectoryFileOptions& options = {}) {
-    const auto source = open_trajectory(path, options);
-    std::vector<Frame> frames;
-    Frame frame;
-    while (source->read(frame)) frames.push_back(frame);
-    return frames;
-}
-
 /// The message of the error of this kind that reading the file gives; "" when there is none.
 template <class Kind>
 std::string message_of(const std::string& path, const TrajectoryFileOptions& options = {}) {
     try {
-        read_all(path, options);
+        test::read_all(path, options);
     } catch (const Kind& error) {
         return error.what();
     }
@@ -54,7 +47,7 @@ TrajectoryFileOptions types(std::map<int, std::string> map = {{1, "Li"}, {2, "Si
     return options;
 }
 
-void pack(const std::string& path, const std::string& text) {
+void write_packed(const std::string& path, const std::string& text) {
     const gzFile file = gzopen(path.c_str(), "wb");
     REQUIRE(file);
     gzwrite(file, text.data(), static_cast<unsigned>(text.size()));
@@ -90,7 +83,7 @@ TEST_CASE("plain xyz without a cell is refused with the way to give it", "[io][t
                                                  Contains("rows are the cell vectors"));
     TrajectoryFileOptions options;
     options.cell_file = folder.file("cell", "# rows\n5 0 0\n1 6 0\n\n0 0 7 # c\n");
-    const auto frames = read_all(path, options);
+    const auto frames = test::read_all(path, options);
     REQUIRE(frames.size() == 2);
     CHECK(frames[1].positions[0] == Vec3(1.5, 2, 3));
     Mat3 rows;
@@ -99,7 +92,7 @@ TEST_CASE("plain xyz without a cell is refused with the way to give it", "[io][t
     CHECK(std::isnan(frames[1].time));
 
     options.cell_file = folder.file("lengths", "5 6 7\n");
-    CHECK(read_all(path, options)[0].cell.vectors() == Mat3(Vec3(5, 6, 7).asDiagonal()));
+    CHECK(test::read_all(path, options)[0].cell.vectors() == Mat3(Vec3(5, 6, 7).asDiagonal()));
     options.cell_file = folder.file("angles", "5 6 7 90 90 90\n");
     CHECK_THAT(message_of<FileError>(path, options), Contains("holds 6 numbers"));
     options.cell_file = folder.file("words", "5 0 0\n0 five 0\n0 0 5\n");
@@ -145,7 +138,7 @@ TEST_CASE("the unit of extended xyz times is taken from the key", "[io][trajecto
     const auto time_of = [&](const std::string& key) {
         const std::string path =
             folder.file("a.xyz", extxyz_frame("1", "Lattice=\"5 0 0 0 5 0 0 0 5\" " + key + "=250"));
-        return read_all(path).at(0).time;
+        return test::read_all(path).at(0).time;
     };
     CHECK(time_of("time_ps") == 250);
     CHECK(time_of("time_fs") == Approx(0.25));
@@ -161,7 +154,7 @@ TEST_CASE("a frame interval that is given replaces the times of the file", "[io]
     const std::string path =
         folder.file("a.xyz", extxyz_frame("1", lattice + "7") + extxyz_frame("1", lattice + "8") +
                                  extxyz_frame("1", lattice + "9.5"));
-    CHECK(read_all(path)[2].time == 9.5);
+    CHECK(test::read_all(path)[2].time == 9.5);
     const auto source = open_trajectory(path);
     CHECK(source->header().frame_interval == 1.0);
     Frame frame;
@@ -172,7 +165,7 @@ TEST_CASE("a frame interval that is given replaces the times of the file", "[io]
 
     TrajectoryFileOptions options;
     options.frame_interval_ps = 0.5;
-    CHECK(read_all(path, options)[2].time == 1.0);
+    CHECK(test::read_all(path, options)[2].time == 1.0);
     CHECK(open_trajectory(path, options)->header().frame_interval == 0.5);
     options.frame_interval_ps = 0.0;
     CHECK_THAT(message_of<InputError>(path, options), Contains("frame_interval_ps"));
@@ -201,7 +194,7 @@ TEST_CASE("CP2K cells are matched by step", "[io][trajectory]") {
     SECTION("the cell file beside it is found, its other rows are skipped") {
         folder.file("run-1.cell",
                     "# head\n" + row(0, 5) + row(5, 5.5) + row(10, 6) + row(15, 6.5) + row(20, 7));
-        const auto frames = read_all(path);
+        const auto frames = test::read_all(path);
         REQUIRE(frames.size() == 3);
         CHECK(frames[1].cell.vectors()(0, 0) == 6);
         CHECK(frames[2].cell.vectors()(0, 0) == 7);
@@ -213,7 +206,7 @@ TEST_CASE("CP2K cells are matched by step", "[io][trajectory]") {
     }
     SECTION("rows that are all the same need not hold every step") {
         folder.file("run-1.cell", row(0, 5) + row(5, 5) + row(15, 5) + row(20, 5));
-        CHECK(read_all(path).size() == 3);
+        CHECK(test::read_all(path).size() == 3);
     }
     SECTION("a changing cell cannot be used without steps") {
         TrajectoryFileOptions options;
@@ -221,7 +214,7 @@ TEST_CASE("CP2K cells are matched by step", "[io][trajectory]") {
         options.cell_file = folder.file("c.cell", row(0, 5) + row(5, 6));
         CHECK_THAT(message_of<InputError>(path, options), Contains("no steps to match"));
         options.cell_file = folder.file("d.cell", row(0, 5) + row(5, 5));
-        CHECK(read_all(path, options).size() == 3);
+        CHECK(test::read_all(path, options).size() == 3);
     }
     SECTION("no cell at all") { CHECK_THAT(message_of<InputError>(path), Contains(".cell file of the run")); }
 }
@@ -294,7 +287,7 @@ TEST_CASE("ids of any size and gaps sort the atoms", "[io][trajectory]") {
     const std::string path =
         folder.file("a.dump", dump_frame(0, "9000000000 1 1 1 1\n7 2 2 2 2\n12 1 3 3 3\n", 3) +
                                   dump_frame(1, "12 1 3 3 3\n9000000000 1 1 1 1\n7 2 2 2 2\n", 3));
-    const auto frames = read_all(path, types());
+    const auto frames = test::read_all(path, types());
     REQUIRE(frames.size() == 2);
     for (const auto& frame : frames) {
         CHECK(frame.positions[0] == Vec3(2, 2, 2));
@@ -318,7 +311,7 @@ TEST_CASE("damaged XDATCAR files name line and frame", "[io][trajectory]") {
     const auto message = [&](const std::string& text) {
         return message_of<FileError>(folder.file("XDATCAR", text));
     };
-    CHECK(read_all(folder.file("XDATCAR", xdatcar_head + one + one + "\n")).size() == 2);
+    CHECK(test::read_all(folder.file("XDATCAR", xdatcar_head + one + one + "\n")).size() == 2);
     CHECK_THAT(message(xdatcar_head + one + "Direct configuration= 2\n0.1 0.2 nan\n0.4 0.5 0.6\n"),
                Contains("XDATCAR:12:") && Contains("z is not finite") && Contains("frame 1"));
     CHECK_THAT(message(xdatcar_head + one + "Direct configuration= 2\n0.1 0.2 0.3\n"),
@@ -342,8 +335,8 @@ TEST_CASE("a gzip file cut anywhere is refused", "[io][trajectory]") {
     const TemporaryFolder folder;
     std::string text;
     for (int t = 0; t < 300; ++t) text += extxyz_frame(std::to_string(0.001 * t * t));
-    pack(folder / "a.xyz.gz", text);
-    CHECK(read_all(folder / "a.xyz.gz").size() == 300);
+    write_packed(folder / "a.xyz.gz", text);
+    CHECK(test::read_all(folder / "a.xyz.gz").size() == 300);
     std::ifstream file(folder / "a.xyz.gz", std::ios::binary);
     const std::string packed((std::istreambuf_iterator<char>(file)), {});
     for (const std::size_t length :
@@ -356,7 +349,7 @@ TEST_CASE("a gzip file cut anywhere is refused", "[io][trajectory]") {
     wrong[wrong.size() / 2] = static_cast<char>(wrong[wrong.size() / 2] ^ 0x55);
     CHECK_THAT(message_of<FileError>(folder.file("c.xyz.gz", wrong)), Contains("c.xyz.gz"));
     // gzip files joined by cat are one file.
-    CHECK(read_all(folder.file("d.xyz.gz", packed + packed)).size() == 600);
+    CHECK(test::read_all(folder.file("d.xyz.gz", packed + packed)).size() == 600);
 }
 
 TEST_CASE("lines are read right wherever the blocks of the file end", "[io][trajectory]") {
@@ -381,7 +374,7 @@ TEST_CASE("lines are read right wherever the blocks of the file end", "[io][traj
     // A line longer than the buffer.
     const std::string longest =
         extxyz_frame("1", "Lattice=\"5 0 0 0 5 0 0 0 5\" k" + std::string(3'000'000, 'y'));
-    CHECK(read_all(folder.file("b.xyz", longest + longest)).size() == 2);
+    CHECK(test::read_all(folder.file("b.xyz", longest + longest)).size() == 2);
 }
 
 TEST_CASE("numbers are read as strtod reads them, to the last bit", "[io][trajectory]") {
@@ -411,7 +404,7 @@ TEST_CASE("numbers are read as strtod reads them, to the last bit", "[io][trajec
     }
     text = std::to_string(words.size()) + "\nLattice=\"5 0 0 0 5 0 0 0 5\"\n";
     for (const auto& word : words) text += "Li " + word + " 0 0\n";
-    const auto frames = read_all(folder.file("a.xyz", text));
+    const auto frames = test::read_all(folder.file("a.xyz", text));
     std::size_t wrong = 0;
     for (std::size_t i = 0; i < words.size(); ++i) {
         const double expected = std::strtod(words[i].c_str(), nullptr), found = frames[0].positions[i][0];
@@ -486,7 +479,7 @@ TEST_CASE("text files with random damage are read or refused, and never crash th
                 if (bad.empty()) bad = "x";
             }
             try {
-                read_all(folder.file(name, bad), options);
+                test::read_all(folder.file(name, bad), options);
                 ++read;
             } catch (const Error& error) {
                 ++refused;

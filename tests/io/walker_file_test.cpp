@@ -21,6 +21,7 @@
 #include "mesolith/io/walker_file.hpp"
 
 #include "support/catch.hpp"
+#include "support/frames.hpp"
 #include "support/killed_child.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -57,14 +58,6 @@ void write_some(const std::string& path, WalkerFormat format, const Mat3& box,
     writer->close();
 }
 
-std::vector<Frame> read_all(const std::string& path, const TrajectoryFileOptions& options = {}) {
-    const auto source = open_trajectory(path, options);
-    std::vector<Frame> frames;
-    Frame frame;
-    while (source->read(frame)) frames.push_back(frame);
-    return frames;
-}
-
 WalkerFileOptions everything() {
     WalkerFileOptions options;
     options.with_alive = options.with_site = true;
@@ -82,7 +75,7 @@ TEST_CASE("walkers stand in an H5MD file as they were, those that are gone with 
     const auto source = open_trajectory(path);
     CHECK(source->header().species == some_walkers().species);
     CHECK(source->header().wrapping == Wrapping::unwrapped);
-    const auto frames = read_all(path);
+    const auto frames = test::read_all(path);
     REQUIRE(frames.size() == 6);
     for (int t = 0; t < 6; ++t) {
         const Frame& read = frames[static_cast<std::size_t>(t)];
@@ -123,7 +116,7 @@ TEST_CASE("a killed run leaves the walkers that were flushed, and goes on from a
     int status = 0;
     waitpid(child, &status, 0);
     REQUIRE(WIFSIGNALED(status));
-    CHECK(read_all(path).size() == 30);
+    CHECK(test::read_all(path).size() == 30);
     {
         const auto writer = resume_walkers(path, 20, some_walkers(), options);
         for (int t = 20; t < 50; ++t) writer->append(frame_at(t, restricted(), options));
@@ -180,7 +173,7 @@ TEST_CASE("walkers are readable and can be continued after a kill at any moment"
             kill_number % 2 == 0, random);
         if (flushed > 0) kept = flushed;
         if (kept == 0) continue;
-        const auto frames = read_all(path);
+        const auto frames = test::read_all(path);
         REQUIRE(frames.size() >= kept);
         for (std::size_t t = 0; t < kept; ++t)
             wrong += frames[t].time != static_cast<double>(t) ||
@@ -198,7 +191,7 @@ TEST_CASE("extended xyz gives walkers back to the digits printed", "[io][walkers
     write_some(folder / "w.extxyz", WalkerFormat::extxyz, turned(), options);
     TrajectoryFileOptions reading;
     reading.wrapping = WrappingOption::unwrapped;
-    const auto frames = read_all(folder / "w.extxyz", reading);
+    const auto frames = test::read_all(folder / "w.extxyz", reading);
     REQUIRE(frames.size() == 6);
     for (int t = 0; t < 6; ++t) {
         const WalkerFrame written = frame_at(t, turned(), options);
@@ -228,7 +221,7 @@ TEST_CASE("a LAMMPS dump gives walkers back in a turned frame that keeps all dis
         CHECK(source->header().wrapping == Wrapping::unwrapped);
         TrajectoryFileOptions reading;
         reading.timestep_ps = 0.005;
-        const auto frames = read_all(folder / "w.lammpstrj", reading);
+        const auto frames = test::read_all(folder / "w.lammpstrj", reading);
         REQUIRE(frames.size() == 6);
         const std::size_t order[] = {1, 0, 2};
         for (int t = 0; t < 6; ++t) {

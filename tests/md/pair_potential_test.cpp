@@ -12,7 +12,7 @@ using namespace mesolith;
 
 namespace {
 
-constexpr int argon = 18, krypton = 36, lithium = 3, oxygen = 8;
+constexpr int argon = 18, krypton = 36, lithium_number = 3, oxygen = 8;
 
 const PairInteraction argon_pair{argon, argon, LennardJones{0.0104, 3.4}, 8.5, 7};
 
@@ -39,13 +39,13 @@ std::pair<double, double> dimer(const PairInteraction& interaction, double r) {
 /// Three elements, one pair of them without an interaction, in a skewed cell smaller than the cutoff.
 struct Mixture {
     Cell cell{(Mat3() << 5.6, 0.2, 0, 1.9, 6.1, -0.3, -1.2, 0.8, 5.9).finished()};
-    std::vector<int> numbers{argon, krypton, lithium, argon, krypton, lithium};
+    std::vector<int> numbers{argon, krypton, lithium_number, argon, krypton, lithium_number};
     std::vector<Vec3> positions;
     PairPotential potential{{{argon, argon, LennardJones{0.05, 2.6}, 7, 5},
                              {krypton, argon, Buckingham{900, 0.3, 12}, 6.5, 0},
                              {krypton, krypton, LennardJones{0.03, 2.8}, 6, 5.9},
-                             {krypton, lithium, Buckingham{500, 0.28, 0}, 5, 3},
-                             {lithium, lithium, Buckingham{700, 0.25, 3}, 7.5, 6}}};
+                             {krypton, lithium_number, Buckingham{500, 0.28, 0}, 5, 3},
+                             {lithium_number, lithium_number, Buckingham{700, 0.25, 3}, 7.5, 6}}};
 
     Mixture() {
         const double f[6][3] = {{0.02, 0.04, 0.03}, {0.48, 0.05, 0.02}, {0.03, 0.52, 0.01},
@@ -64,7 +64,7 @@ TEST_CASE("a dimer has the closed form of its energy and force below the switch"
         const double slope = 4 * 0.0104 * (-12 * std::pow(3.4 / r, 12) + 6 * std::pow(3.4 / r, 6)) / r;
         CHECK(force == Approx(-slope).epsilon(1e-11).margin(1e-15));
     }
-    const PairInteraction oxide{oxygen, lithium, Buckingham{632.1, 0.2906, 2.5}, 9, 8};
+    const PairInteraction oxide{oxygen, lithium_number, Buckingham{632.1, 0.2906, 2.5}, 9, 8};
     for (const double r : {1.5, 2.0, 4.0, 7.5}) {
         const auto phi = [](double d) { return 632.1 * std::exp(-d / 0.2906) - 2.5 / std::pow(d, 6); };
         const auto [energy, force] = dimer(oxide, r);
@@ -204,13 +204,13 @@ TEST_CASE("elements without an interaction do not feel each other, and an isolat
           "[md][pair_potential]") {
     Mixture m;
     const Cell wide(40 * Mat3::Identity());
-    CHECK(evaluated(m.potential, wide, {argon, lithium}, {Vec3(0, 0, 0), Vec3(2, 0, 0)}).energy == 0);
+    CHECK(evaluated(m.potential, wide, {argon, lithium_number}, {Vec3(0, 0, 0), Vec3(2, 0, 0)}).energy == 0);
     const Forces one = evaluated(m.potential, wide, {argon}, {Vec3(0, 0, 0)});
     CHECK(one.atom_energy == std::vector<double>{0.0});
     CHECK(one.forces[0] == Vec3::Zero());
     // a pair beyond its own cutoff but within the longest
     CHECK(evaluated(m.potential, wide, {krypton, krypton}, {Vec3(0, 0, 0), Vec3(6.2, 0, 0)}).energy == 0);
-    CHECK(m.potential.elements() == std::vector<int>{lithium, argon, krypton});
+    CHECK(m.potential.elements() == std::vector<int>{lithium_number, argon, krypton});
     CHECK(m.potential.cutoff() == 7.5);
     CHECK_THAT(m.potential.description(), test::contains_text("Kr-Ar Buckingham"));
 }

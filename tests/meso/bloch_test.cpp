@@ -10,6 +10,7 @@
 
 #include "support/catch.hpp"
 #include "support/domains.hpp"
+#include "support/fields.hpp"
 
 using namespace mesolith;
 
@@ -17,36 +18,18 @@ namespace {
 
 using Steps = std::vector<std::int64_t>;
 
-template <class F>
-void for_each_site(const Domain& domain, F&& f) {
-    for (int z = 0; z < domain.cells[2]; ++z)
-        for (int y = 0; y < domain.cells[1]; ++y)
-            for (int x = 0; x < domain.cells[0]; ++x)
-                for (std::size_t i = 0; i < domain.n_basis(); ++i) f(IVec3(x, y, z), i);
-}
-
 template <class T>
 Field<T> random_field(const Domain& domain, std::uint64_t seed) {
     Field<T> field(domain);
     Stream random(seed, RngUse::test, 0, 0);
-    for_each_site(domain, [&](const IVec3& cell, std::size_t i) {
+    test::for_each_site(domain, [&](const IVec3& cell, std::size_t i) {
         field.set(cell, i, static_cast<T>(uniform01(random)));
     });
     return field;
 }
 
-template <class T, class U>
-double largest_difference(const Field<T>& a, const Field<U>& b) {
-    double largest = 0;
-    for_each_site(a.domain(), [&](const IVec3& cell, std::size_t i) {
-        largest = std::max(largest,
-                           std::abs(static_cast<double>(a.at(cell, i)) - static_cast<double>(b.at(cell, i))));
-    });
-    return largest;
-}
-
 /// Hops over up to 2 cells along x, 3 along y, 5 along z, without detailed balance.
-Kernel far_hops() {
+Kernel far_one_way_hops() {
     Kernel kernel = test::random_nonreversible(4, 3);
     for (KernelEntry& e : kernel.entries) e.R = {2 * e.R[0], 3 * e.R[1], 5 * e.R[2]};
     return kernel;
@@ -73,7 +56,7 @@ TEST_CASE("a leap ends where as many steps end, with detailed balance or without
                                                       {test::random_nonreversible(5, 3), {7, 4, 3}},
                                                       {test::random_nonreversible(6, 4), {8, 2, 1}},
                                                       {test::alternating_chain(), {32, 1, 1}},
-                                                      {far_hops(), {5, 4, 6}},
+                                                      {far_one_way_hops(), {5, 4, 6}},
                                                       {test::fcc(), {1, 1, 1}},
                                                       {channels(), {16, 2, 2}},
                                                       {test::far_hopping(1, 0.7), {3, 8, 2}},
@@ -94,14 +77,14 @@ TEST_CASE("a leap ends where as many steps end, with detailed balance or without
                     advance(expected, static_cast<std::uint64_t>(n - now));
                     now = n;
                     seen.push_back(n);
-                    CHECK(largest_difference(there, expected) < 1e-12);
+                    CHECK(test::largest_difference(there, expected) < 1e-12);
                     CHECK(std::abs(total(there) / total(start) - 1) < 1e-13);
                 },
                 options);
             CHECK(seen == steps);
-            CHECK(largest_difference(field, expected) < 1e-12);
+            CHECK(test::largest_difference(field, expected) < 1e-12);
             advance(field, 3), advance(expected, 3); // margins are in place, too
-            CHECK(largest_difference(field, expected) < 1e-12);
+            CHECK(test::largest_difference(field, expected) < 1e-12);
         }
     }
 }
@@ -112,7 +95,7 @@ TEST_CASE("few steps of many sites go entry by entry to the same end", "[meso][b
         Field<> expected = random_field<double>(domain, 5), field = expected;
         advance(expected, static_cast<std::uint64_t>(n));
         leap(field, n);
-        CHECK(largest_difference(field, expected) < 1e-13);
+        CHECK(test::largest_difference(field, expected) < 1e-13);
     }
 }
 
@@ -123,7 +106,7 @@ TEST_CASE("in float a leap is that of doubles to 1e-6", "[meso][bloch]") {
         Field<float> narrow = random_field<float>(domain, 3);
         const double start = total(wide);
         leap(wide, 300), leap(narrow, 300);
-        CHECK(largest_difference(wide, narrow) < 1e-6);
+        CHECK(test::largest_difference(wide, narrow) < 1e-6);
         CHECK(std::abs(total(narrow) / start - 1) < 1e-6);
     }
 }
@@ -136,7 +119,7 @@ TEST_CASE("a billion steps keep the ions and end at the weights", "[meso][bloch]
         fill(weights, EquilibriumStart{}, 10);
         leap(field, 1'000'000'000);
         CHECK(std::abs(total(field) / 10 - 1) < 1e-13);
-        CHECK(largest_difference(field, weights) < 1e-12);
+        CHECK(test::largest_difference(field, weights) < 1e-12);
     }
     // Channels keep each their own.
     const Domain domain = crystal_domain(channels(), {8, 3, 1});
@@ -144,7 +127,7 @@ TEST_CASE("a billion steps keep the ions and end at the weights", "[meso][bloch]
     field.set({1, 0, 0}, 0, 3.0);
     field.set({5, 2, 0}, 1, 1.0);
     leap(field, 1'000'000'000);
-    for_each_site(domain, [&](const IVec3& cell, std::size_t i) {
+    test::for_each_site(domain, [&](const IVec3& cell, std::size_t i) {
         const double expected = i == 0 && cell[1] == 0 ? 3.0 / 8 : i == 1 && cell[1] == 2 ? 1.0 / 8 : 0;
         CHECK(std::abs(field.at(cell, i) - expected) < 1e-13);
     });
@@ -221,7 +204,7 @@ TEST_CASE("weights over twelve decades do not cost digits", "[meso][bloch]") {
     Field<> expected = field;
     leap(field, 50);
     advance(expected, 50);
-    CHECK(largest_difference(field, expected) < 1e-14);
+    CHECK(test::largest_difference(field, expected) < 1e-14);
 }
 
 TEMPLATE_TEST_CASE("leaps by one and two threads and by all vector units have the same bits",
@@ -233,12 +216,12 @@ TEMPLATE_TEST_CASE("leaps by one and two threads and by all vector units have th
         auto one = start, two = start;
         with_threads(1, [&] { leap<TestType>(one, steps); });
         with_threads(2, [&] { leap<TestType>(two, steps); });
-        CHECK(largest_difference(one, two) == 0);
+        CHECK(test::largest_difference(one, two) == 0);
         for (const VectorUnits units : {VectorUnits::baseline, VectorUnits::avx2}) {
             limit_vector_units(units);
             auto other = start;
             leap<TestType>(other, steps);
-            CHECK(largest_difference(one, other) == 0);
+            CHECK(test::largest_difference(one, other) == 0);
         }
         limit_vector_units(VectorUnits::avx512);
     }

@@ -11,6 +11,7 @@
 
 #include "support/catch.hpp"
 #include "support/domains.hpp"
+#include "support/fields.hpp"
 
 using namespace mesolith;
 using test::patchwork;
@@ -49,17 +50,6 @@ Field<> brute_force_step(const Field<>& field) {
             }
     });
     return next;
-}
-
-template <class T, class U>
-double largest_difference(const Field<T>& a, const Field<U>& b) {
-    double largest = 0;
-    for_each_cell(a.domain().cells, [&](const IVec3& cell) {
-        for (std::size_t i = 0; i < a.n_basis(); ++i)
-            largest = std::max(
-                largest, std::abs(static_cast<double>(a.at(cell, i)) - static_cast<double>(b.at(cell, i))));
-    });
-    return largest;
 }
 
 template <class T>
@@ -103,7 +93,7 @@ TEST_CASE("a step is the sum over all hops, also where they wrap around a small 
             for (int step = 0; step < 3; ++step) expected = brute_force_step(expected);
             advance(field, 3);
             INFO(cells.transpose() << ", " << kernel.n_sites() << " sites");
-            CHECK(largest_difference(field, expected) < 1e-14);
+            CHECK(test::largest_difference(field, expected) < 1e-14);
         }
 }
 
@@ -114,7 +104,7 @@ TEST_CASE("rows of every length are computed to their end", "[meso][field]") {
         const Field<> expected = brute_force_step(field);
         advance(field, 1);
         INFO(nx);
-        CHECK(largest_difference(field, expected) < 1e-15);
+        CHECK(test::largest_difference(field, expected) < 1e-15);
     }
 }
 
@@ -135,7 +125,7 @@ TEST_CASE("the stationary distribution is a fixed point", "[meso][field]") {
         });
         const Field<> before = field;
         advance(field, 10);
-        CHECK(largest_difference(field, before) < 1e-14);
+        CHECK(test::largest_difference(field, before) < 1e-14);
     }
 }
 
@@ -153,14 +143,14 @@ TEMPLATE_TEST_CASE("one and two threads, and all vector units, give the same bit
             exchange_two += advance(two, 3);
             total_two = total(two);
         });
-        CHECK(largest_difference(one, two) == 0);
+        CHECK(test::largest_difference(one, two) == 0);
         CHECK(total_one == total_two);
         CHECK(largest_difference(exchange, exchange_two) <= 1e-15 * exchange.total_out()); // summed otherwise
         for (const VectorUnits units : {VectorUnits::baseline, VectorUnits::avx2}) {
             limit_vector_units(units);
             auto other = start;
             const FieldExchange there = advance(other, 7);
-            CHECK(largest_difference(one, other) == 0);
+            CHECK(test::largest_difference(one, other) == 0);
             CHECK(largest_difference(exchange, there) == 0);
         }
         limit_vector_units(VectorUnits::avx512);
@@ -304,14 +294,14 @@ TEST_CASE("walls that reflect and interfaces leave the equilibrium alone to 1e-1
     fill(field, EquilibriumStart{1});
     const Field<> before = field;
     advance(field, 10);
-    CHECK(largest_difference(field, before) < 1e-14);
+    CHECK(test::largest_difference(field, before) < 1e-14);
     // and a reservoir as full as the domain
     domain.faces[1] = {Face{FaceKind::reservoir, 0.8}, Face{FaceKind::reservoir, 0.8}};
     Field<> open(domain);
     fill(open, EquilibriumStart{0.8});
     const Field<> full = open;
     const FieldExchange exchange = advance(open, 10);
-    CHECK(largest_difference(open, full) < 1e-14);
+    CHECK(test::largest_difference(open, full) < 1e-14);
     CHECK(exchange.in[1][0] == Approx(exchange.out[1][0]).epsilon(1e-13));
     CHECK(exchange.in[1][0] > 0);
 }
@@ -395,7 +385,7 @@ TEST_CASE("floats stay within 1e-5 of doubles and keep their sum", "[meso][field
         advance(wide, 500);
         advance(narrow, 500);
         const double largest = as_vector(wide).maxCoeff();
-        CHECK(largest_difference(wide, narrow) < 1e-5 * largest);
+        CHECK(test::largest_difference(wide, narrow) < 1e-5 * largest);
         CHECK(std::abs(total(narrow) - 100) < 1e-4);
     }
 }
@@ -439,7 +429,7 @@ TEST_CASE("fields start from weights, sites, pulses, regions and profiles", "[me
     CHECK(total(scaled) == Approx(12).epsilon(1e-14));
     Field<float> narrow(domain);
     fill(narrow, PulseStart{centre, 4}, 12);
-    CHECK(largest_difference(scaled, narrow) < 1e-6);
+    CHECK(test::largest_difference(scaled, narrow) < 1e-6);
 }
 
 TEMPLATE_TEST_CASE("totals, profiles and blocks are sums over their cells", "[meso][field]", double, float) {
@@ -511,7 +501,7 @@ TEST_CASE("rows come out as they were put in", "[meso][field]") {
                 copy.set_row(y, z, i, row);
             }
     advance(field, 2), advance(copy, 2);
-    CHECK(largest_difference(field, copy) == 0);
+    CHECK(test::largest_difference(field, copy) == 0);
 }
 
 TEST_CASE("cells and sites that do not exist, fields beyond memory and unsorted steps are refused",

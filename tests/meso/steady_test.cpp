@@ -12,6 +12,7 @@
 
 #include "support/catch.hpp"
 #include "support/contains_text.hpp"
+#include "support/domains.hpp"
 #include "support/kernels.hpp"
 
 using namespace mesolith;
@@ -19,8 +20,6 @@ using namespace mesolith;
 namespace {
 
 const Face wall{FaceKind::reflecting, 0}, absorber{FaceKind::absorbing, 0};
-Face reservoir(double concentration) { return {FaceKind::reservoir, concentration}; }
-
 HomogenisedTransport homogenised(const Domain& domain, double tolerance = 1e-10) {
     SolveOptions options;
     options.tolerance = tolerance;
@@ -267,7 +266,7 @@ TEST_CASE("between reservoirs a chain has the current of resistors in series", "
     const double p1 = 0.3, p2 = 0.05;
     const int n = 7;
     Domain domain = crystal_domain(test::alternating_chain(p1, p2, 2, 3, 0.5), {n, 2, 1});
-    domain.faces[0] = {reservoir(5), reservoir(2)};
+    domain.faces[0] = {test::reservoir(5), test::reservoir(2)};
     const SteadyFlux s = steady_flux(domain, make_hop_rules(domain));
     const double R1 = 2 / p1, R2 = 2 / p2, J = 2 * (5 - 2) / (n * R1 + (n + 1) * R2) / 0.5; // two chains
     CHECK(s.inflow[0][0] == Approx(J).epsilon(1e-10));
@@ -294,7 +293,7 @@ TEST_CASE("between reservoirs a chain has the current of resistors in series", "
 
 TEST_CASE("between reservoirs voxels and laminates have their series D", "[meso][steady]") {
     Domain domain = laminate(2, 4, 3, 2, 0.1);
-    domain.faces[2] = {reservoir(3), absorber};
+    domain.faces[2] = {test::reservoir(3), absorber};
     const SteadyFlux s = steady_flux(domain, make_hop_rules(domain));
     // bonds: one from the reservoir into the first, 3 and 3 within, one between, one out of the second
     const double l = 4, series = 8 * l / (4 * l / 2 + 4 * l / 0.1);
@@ -305,7 +304,9 @@ TEST_CASE("between reservoirs voxels and laminates have their series D", "[meso]
     CHECK(s.inflow[2][0] == Approx(J).epsilon(1e-10));
 
     // equal reservoirs all around: no current, and the equilibrium
-    domain.faces = {{{reservoir(1.5), reservoir(1.5)}, {wall, wall}, {reservoir(1.5), reservoir(1.5)}}};
+    domain.faces = {{{test::reservoir(1.5), test::reservoir(1.5)},
+                     {wall, wall},
+                     {test::reservoir(1.5), test::reservoir(1.5)}}};
     const SteadyFlux still = steady_flux(domain, make_hop_rules(domain));
     CHECK(still.axis == -1);
     CHECK(!still.diffusivity);
@@ -320,7 +321,7 @@ TEST_CASE("the D of a thick layer of crystal between reservoirs tends to that of
     const double bulk = normal.dot(exact_transport(kernel).diffusivity * normal);
     const auto layer = [&](int n) {
         Domain domain = crystal_domain(kernel, {2, 1, n});
-        domain.faces[2] = {reservoir(0), reservoir(1)};
+        domain.faces[2] = {test::reservoir(0), test::reservoir(1)};
         const SteadyFlux s = steady_flux(domain, make_hop_rules(domain));
         for (const double through : s.profile.flux) CHECK(through == Approx(s.inflow[2][0]).epsilon(1e-8));
         return *s.diffusivity;
@@ -332,7 +333,7 @@ TEST_CASE("the D of a thick layer of crystal between reservoirs tends to that of
 
 TEST_CASE("sites that no reservoir reaches are told and stay empty", "[meso][steady]") {
     Domain domain = crystal_domain(test::alternating_chain(), {3, 4, 1});
-    domain.faces[1] = {reservoir(1), reservoir(2)}; // chains run along x
+    domain.faces[1] = {test::reservoir(1), test::reservoir(2)}; // chains run along x
     const SteadyFlux s = steady_flux(domain, make_hop_rules(domain));
     CHECK(s.cut_off == 24);
     CHECK(s.inflow[1][0] == 0);
@@ -376,7 +377,7 @@ TEST_CASE("times to leave or arrive are those of a dense solve of the transition
     domain.regions.push_back({"target", 0});
     domain.region[17] = 2;
     domain.faces[0] = {wall, absorber};
-    domain.faces[2] = {reservoir(0.4), wall};
+    domain.faces[2] = {test::reservoir(0.4), wall};
     const HopRules rules = make_hop_rules(domain);
     const std::size_t n_basis = 4, n = static_cast<std::size_t>(domain.n_sites());
     for (const bool faces : {true, false})
@@ -453,7 +454,7 @@ TEST_CASE("one and two threads give the same steady states bit by bit", "[meso][
     CHECK(h[0].diffusivity == h[1].diffusivity);
     CHECK(h[0].error == h[1].error);
     CHECK(h[0].corrector == h[1].corrector);
-    domain.faces[1] = {reservoir(1), absorber};
+    domain.faces[1] = {test::reservoir(1), absorber};
     const HopRules open_rules = make_hop_rules(domain);
     SteadyFlux s[2];
     MeanFirstPassage m[2];
@@ -479,7 +480,7 @@ TEST_CASE("questions without an answer are refused", "[meso][steady]") {
     CHECK_THROWS_WITH(mean_first_passage(domain, closed, options), test::contains_text("region 1"));
     options.targets = {0};
     CHECK_THROWS_WITH(mean_first_passage(domain, closed, options), test::contains_text("no cell to start"));
-    domain.faces[0] = {absorber, reservoir(1)};
+    domain.faces[0] = {absorber, test::reservoir(1)};
     CHECK_THROWS_WITH(homogenise(domain, make_hop_rules(domain)),
                       test::contains_text("a face of a_1 is open"));
     domain.faces = {{{wall, wall}, {wall, wall}, {wall, wall}}};

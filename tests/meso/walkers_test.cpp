@@ -11,6 +11,7 @@
 #include "mesolith/meso/walkers.hpp"
 
 #include "support/catch.hpp"
+#include "support/domains.hpp"
 #include "support/kernels.hpp"
 
 using namespace mesolith;
@@ -18,8 +19,6 @@ using namespace mesolith;
 namespace {
 
 constexpr Face periodic{}, reflecting{FaceKind::reflecting, 0}, absorbing{FaceKind::absorbing, 0};
-Face reservoir(double concentration) { return {FaceKind::reservoir, concentration}; }
-
 bool same(const Walkers& a, const Walkers& b) {
     return a.site == b.site && a.start == b.start && a.x == b.x && a.y == b.y && a.z == b.z &&
            a.free == b.free;
@@ -80,7 +79,7 @@ void layer(Domain& domain, double factor, double weight, int begin, int period) 
         domain.region.push_back(domain.cell_at(c)[0] % period >= begin ? 1 : 0);
 }
 
-struct Mean {
+struct SampleMean {
     double sum = 0, squares = 0, n = 0;
     void add(double value) { sum += value, squares += value * value, ++n; }
     double mean() const { return sum / n; }
@@ -89,13 +88,13 @@ struct Mean {
 };
 
 /// D along each axis from the growth of the MSD in the second half of the time, walker by walker.
-std::array<Mean, 3> diffusivity(const Domain& domain, std::size_t n, std::uint64_t steps) {
+std::array<SampleMean, 3> diffusivity(const Domain& domain, std::size_t n, std::uint64_t steps) {
     const JumpTable jumps = jumps_of(domain);
     Walkers walkers = place_walkers(n, domain, {}, 11);
     advance(walkers, jumps, 11, 0, steps);
     const Walkers half = walkers;
     advance(walkers, jumps, 11, steps, steps);
-    std::array<Mean, 3> result;
+    std::array<SampleMean, 3> result;
     for (std::size_t w = 0; w < n; ++w) {
         const Vec3 before = half.displacement(w, domain), now = walkers.displacement(w, domain);
         for (int a = 0; a < 3; ++a)
@@ -167,8 +166,9 @@ TEST_CASE("one and two threads, one run and pieces give the same walkers and pas
     for (const Domain& domain :
          {crystal_domain(test::random_reversible(4, 6), {7, 7, 7}),
           random_domain({{{periodic, periodic}, {periodic, periodic}, {reflecting, reflecting}}}),
-          random_domain(
-              {{{reservoir(40), absorbing}, {reservoir(30), reservoir(60)}, {periodic, periodic}}})}) {
+          random_domain({{{test::reservoir(40), absorbing},
+                          {test::reservoir(30), test::reservoir(60)},
+                          {periodic, periodic}}})}) {
         const JumpTable jumps = jumps_of(domain);
         const RateTable rates = rates_of(domain);
         const Walkers start = place_walkers(9001, domain, {}, 7);
@@ -286,7 +286,7 @@ TEST_CASE("starts have the chosen distribution within 4 standard errors", "[meso
 TEST_CASE("starts reach all of a domain of 2^47 sites", "[meso][walkers]") {
     const Domain domain = crystal_domain(test::fcc(), {1 << 16, 1 << 16, 1 << 15});
     const Walkers walkers = place_walkers(20'000, domain, {}, 3);
-    Mean x, z;
+    SampleMean x, z;
     for (std::size_t w = 0; w < walkers.size(); ++w) {
         x.add(walkers.x[w] + 0.5), z.add(walkers.z[w] + 0.5);
         CHECK(walkers.start[w] == domain.cell_index(walkers.cell(w)));
@@ -409,7 +409,7 @@ TEST_CASE("from cell x of a line that reflects below and absorbs above it takes 
                                        : advance(walkers, jumps, 5, 13 * k, 13);
             REQUIRE(passages.exits.size() == n);
             CHECK(passages.left == std::array<std::uint64_t, 6>{0, n, 0, 0, 0, 0});
-            Mean time;
+            SampleMean time;
             for (const Exit& e : passages.exits) time.add(e.time);
             CHECK(time.z(exact) < 4);
             for (std::size_t w = 0; w < n; ++w) CHECK(walkers.cell(w) == IVec3(L, 0, 0));
@@ -437,7 +437,7 @@ TEST_CASE("between two reservoirs the profile is a line and the flux is p (c1 - 
     const double p = 0.25, c1 = 3, c2 = 0.5;
     const int L = 8;
     const std::uint64_t area = 150, steps = 1000;
-    const Domain domain = line(p, L, reservoir(c1), reservoir(c2), {1, 15, 10});
+    const Domain domain = line(p, L, test::reservoir(c1), test::reservoir(c2), {1, 15, 10});
     for (const bool continuous : {false, true}) {
         const JumpTable jumps = jumps_of(domain);
         const RateTable rates = rates_of(domain);
@@ -479,7 +479,7 @@ TEST_CASE("between two reservoirs the profile is a line and the flux is p (c1 - 
 
 TEST_CASE("equal reservoirs fill an empty domain of two materials to Poisson numbers of its weights",
           "[meso][walkers][reservoir]") {
-    Domain domain = line(0.3, 6, reservoir(1.5), reservoir(1.5), {1, 40, 20});
+    Domain domain = line(0.3, 6, test::reservoir(1.5), test::reservoir(1.5), {1, 40, 20});
     layer(domain, 0.5, 0.4, 2, 6);
     Walkers walkers = place_walkers(0, domain, {}, 5);
     advance(walkers, jumps_of(domain), 5, 0, 600);
@@ -504,7 +504,7 @@ TEST_CASE("a single cell between reservoirs holds the mean of both, from the fir
           "[meso][walkers][reservoir]") {
     // n(t + 1) = (1 - 2p) n(t) + p (c1 + c2): ions that come in make their first hop in the next step
     const double p = 0.4, c1 = 2, c2 = 1, area = 6000;
-    const Domain domain = line(p, 1, reservoir(c1), reservoir(c2), {1, 100, 60});
+    const Domain domain = line(p, 1, test::reservoir(c1), test::reservoir(c2), {1, 100, 60});
     const JumpTable jumps = jumps_of(domain);
     Walkers walkers = place_walkers(0, domain, {}, 5);
     double expected = 0;
@@ -534,7 +534,7 @@ TEST_CASE("waiting times are -log(1 - u) of the walker's own bits, exponentially
     Walkers walkers = place_walkers(n, domain, on_site(0), 5);
     const Passages passages = advance(walkers, rates_of(domain), 5, {7, 1000, 1e4});
     REQUIRE(passages.exits.size() == n);
-    Mean time;
+    SampleMean time;
     double distance = 0; // of Kolmogorov and Smirnov
     for (std::size_t k = 0; k < n; ++k) {
         const Exit& e = passages.exits[k];
@@ -576,7 +576,7 @@ TEST_CASE("in continuous time the MSD of fcc is 6 D t at all times, however it i
         const double duration = 0.3 * static_cast<double>(k + 1);
         advance(walkers, rates, 5, {k, now, duration});
         now += duration;
-        Mean msd;
+        SampleMean msd;
         for (std::size_t w = 0; w < walkers.size(); ++w)
             msd.add(walkers.displacement(w, domain).squaredNorm());
         CHECK(msd.z(6 * D * now) < 4);

@@ -5,6 +5,7 @@
 #include "mesolith/msm/channels.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/kernels.hpp"
 
 using namespace mesolith;
@@ -36,7 +37,10 @@ struct BondsOf {
     }
 };
 
-const IVec3 zero = IVec3::Zero(), x = IVec3::UnitX(), y = IVec3::UnitY(), z = IVec3::UnitZ();
+using test::here;
+using test::x;
+using test::y;
+using test::z;
 
 } // namespace
 
@@ -46,11 +50,11 @@ TEST_CASE("two channels along z and a cage come out with their sites, directions
                          .bond(0, 2, x, fast) // channel of 0 and 2, in another cell: z by a detour through x
                          .bond(2, 0, z - x, fast)
                          .bond(1, 1, z, 2 * fast) // channel of 1 alone
-                         .bond(3, 4, zero, fast)  // cage of 3, 4, 5
+                         .bond(3, 4, here, fast)  // cage of 3, 4, 5
                          .bond(4, 5, y, fast)
                          .bond(5, 3, -y, fast)
-                         .bond(0, 1, zero, slow)
-                         .bond(1, 3, zero, 2 * slow)
+                         .bond(0, 1, here, slow)
+                         .bond(1, 3, here, 2 * slow)
                          .bond(1, 2, x, slow / 2)
                          .bond(5, 0, y, slow)
                          .kernel();
@@ -113,7 +117,7 @@ TEST_CASE("an ion leaves its channel also for another image of the same", "[msm]
     const Kernel pair = BondsOf{3, {}}
                             .bond(0, 1, z, fast)
                             .bond(0, 1, x, 1e-3 * slow) // back into its own channel's next image along x - z
-                            .bond(1, 2, zero, slow)
+                            .bond(1, 2, here, slow)
                             .kernel();
     const Channels two = find_channels(pair, 1e-4);
     REQUIRE(two.channels.size() == 2);

@@ -8,6 +8,7 @@
 #include "mesolith/msm/transport.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/counts.hpp"
 
 using namespace mesolith;
@@ -15,7 +16,7 @@ using namespace mesolith::test;
 
 namespace {
 
-const IVec3 zero = IVec3::Zero();
+using test::here;
 
 Mat3 diffusivity(const TransitionCounts& counts, const SiteBasis& basis, const EstimatorOptions& options,
                  const std::vector<double>& weights) {
@@ -91,11 +92,11 @@ TEST_CASE("the derivative of D holds with several groups, one-way links, transie
                 for (const KernelEntry& e : truth.from(j))
                     block[{first + static_cast<std::int32_t>(j), first + e.to, e.R}] =
                         static_cast<std::int64_t>(1 + random() % 30);
-        block[{6, 6, zero}] = static_cast<std::int64_t>(1 + random() % 30);
-        block[{6, 0, zero}] = static_cast<std::int64_t>(1 + random() % 9);
+        block[{6, 6, here}] = static_cast<std::int64_t>(1 + random() % 30);
+        block[{6, 0, here}] = static_cast<std::int64_t>(1 + random() % 9);
         block[{6, 4, IVec3::UnitY()}] = static_cast<std::int64_t>(1 + random() % 9);
-        block[{1, 7, zero}] = 1;
-        block[{7, 7, zero}] = static_cast<std::int64_t>(1 + random() % 30);
+        block[{1, 7, here}] = 1;
+        block[{7, 7, here}] = static_cast<std::int64_t>(1 + random() % 30);
     }
     SiteBasis basis = truth.basis;
     for (std::size_t j = 3; j < 9; ++j)
@@ -119,7 +120,7 @@ TEST_CASE("the derivative of D holds for pooled counts", "[msm][delta]") {
     std::vector<CountMap> blocks(5);
     for (CountMap& block : blocks)
         for (std::int32_t j = 0; j < 3; ++j) {
-            block[{j, j, zero}] = static_cast<std::int64_t>(100 + random() % 90);
+            block[{j, j, here}] = static_cast<std::int64_t>(100 + random() % 90);
             for (int k = 0; k < 6; ++k)
                 block[{j, static_cast<std::int32_t>(random() % 3), random_cell(random)}] +=
                     static_cast<std::int64_t>(1 + random() % 9);

@@ -10,6 +10,7 @@
 #include "mesolith/msm/spectrum.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/contains_text.hpp"
 #include "support/counts.hpp"
 #include "support/kernels.hpp"
@@ -19,12 +20,11 @@ using namespace mesolith::test;
 
 namespace {
 
-const IVec3 here = IVec3::Zero(), x = IVec3::UnitX();
-
-double difference(const Mat3& a, const Mat3& b) { return (a - b).norm() / b.norm(); }
+using test::here;
+using test::x;
 
 /// One site, hops by one cell of length a along x at these rates.
-Generator walk(double forward, double backward, double a = 2) {
+Generator drifting_walk(double forward, double backward, double a = 2) {
     SiteBasis basis = simple_cubic(a).basis;
     return make_generator(basis, {{{0, 0, x}, forward}, {{0, 0, -x}, backward}});
 }
@@ -42,14 +42,14 @@ TEST_CASE("the rate matrix of a kernel and back keep its stationary distribution
         const Kernel kernel = random_reversible(9, seed);
         const Generator generator = generator_from_kernel(kernel);
         const Mat3 D = exact_transport(kernel).diffusivity;
-        CHECK(difference(exact_transport(generator).diffusivity, D) < 1e-12);
+        CHECK(test::relative_difference(exact_transport(generator).diffusivity, D) < 1e-12);
         for (const double lag : {1e-3, 1e9}) {
             const Kernel steps = kernel_from_generator(generator, lag);
             CHECK_NOTHROW(check_kernel(steps));
             CHECK(steps.lag_time <= std::min(lag, 0.5 / generator.fastest_exit()));
             CHECK(steps.stationary == kernel.stationary);
             CHECK(has_detailed_balance(steps, 1e-14));
-            CHECK(difference(exact_transport(steps).diffusivity, D) < 1e-11);
+            CHECK(test::relative_difference(exact_transport(steps).diffusivity, D) < 1e-11);
         }
     }
 }
@@ -61,9 +61,10 @@ TEST_CASE("D of a driven generator exceeds that of the kernel it came from by ha
         const Generator generator = generator_from_kernel(kernel);
         const Transport discrete = exact_transport(kernel), continuous = exact_transport(generator);
         const Mat3 square = discrete.drift * discrete.drift.transpose() * kernel.lag_time / 2;
-        CHECK(difference(continuous.diffusivity, discrete.diffusivity + square) < 1e-11);
+        CHECK(test::relative_difference(continuous.diffusivity, discrete.diffusivity + square) < 1e-11);
         CHECK((continuous.drift - discrete.drift).norm() < 1e-12 * discrete.drift.norm());
-        CHECK(difference(continuous.uncorrelated + continuous.correlation, continuous.diffusivity) < 1e-13);
+        CHECK(test::relative_difference(continuous.uncorrelated + continuous.correlation,
+                                        continuous.diffusivity) < 1e-13);
         Mat3 from_entries = Mat3::Zero();
         std::size_t e = 0;
         for (std::size_t j = 0; j < generator.n_sites(); ++j)
@@ -71,24 +72,24 @@ TEST_CASE("D of a driven generator exceeds that of the kernel it came from by ha
                 const Vec3& u = continuous.corrected[e++];
                 from_entries += generator.stationary[j] * entry.rate * u * u.transpose() / 2;
             }
-        CHECK(difference(from_entries, continuous.diffusivity) < 1e-11);
+        CHECK(test::relative_difference(from_entries, continuous.diffusivity) < 1e-11);
     }
 }
 
 TEST_CASE("a biased walk in continuous time has its closed-form drift and D", "[msm][generator]") {
-    const Generator generator = walk(0.7, 0.2, 2);
+    const Generator generator = drifting_walk(0.7, 0.2, 2);
     CHECK_FALSE(generator.reversible);
     const Transport t = exact_transport(generator);
     CHECK(t.drift[0] == Approx(0.5 * 2).epsilon(1e-14));
     CHECK(t.diffusivity(0, 0) == Approx(0.9 * 4 / 2).epsilon(1e-14));
     CHECK(t.uncorrelated(0, 0) == Approx(0.9 * 4 / 2).epsilon(1e-14));
     CHECK(t.diffusivity(1, 1) == 0.0);
-    CHECK(exact_transport(walk(0.3, 0.3)).drift.norm() == 0.0);
+    CHECK(exact_transport(drifting_walk(0.3, 0.3)).drift.norm() == 0.0);
 }
 
 TEST_CASE("the exponential of a walk's generator are Bessel functions", "[msm][generator]") {
     for (const double kt : {0.02, 0.8, 6.0}) {
-        const LatticeExponential e = exponential_kernel(walk(0.1, 0.1), kt / 0.1);
+        const LatticeExponential e = exponential_kernel(drifting_walk(0.1, 0.1), kt / 0.1);
         CHECK_NOTHROW(check_kernel(e.kernel));
         for (int R = -8; R <= 8; ++R) {
             const double exact = std::exp(-2 * kt) * std::cyl_bessel_i(std::abs(R), 2 * kt);
@@ -115,12 +116,13 @@ TEST_CASE("exp(K tau) applied twice is exp(2 K tau) at every wave vector", "[msm
 TEST_CASE("D of exp(K tau) is that of K at any lag, also with drift", "[msm][generator]") {
     ExponentialOptions options;
     options.truncation = 1e-17;
-    for (const Generator& generator : {generator_from_kernel(random_reversible(2, 5, 6)),
-                                       generator_from_kernel(random_nonreversible(2, 6)), walk(0.7, 0.2)}) {
+    for (const Generator& generator :
+         {generator_from_kernel(random_reversible(2, 5, 6)),
+          generator_from_kernel(random_nonreversible(2, 6)), drifting_walk(0.7, 0.2)}) {
         const Transport exact = exact_transport(generator);
         for (const double lag : {0.1, 0.8}) {
             const Transport t = exact_transport(exponential_kernel(generator, lag, options).kernel);
-            CHECK(difference(t.diffusivity, exact.diffusivity) < 1e-10);
+            CHECK(test::relative_difference(t.diffusivity, exact.diffusivity) < 1e-10);
             CHECK((t.drift - exact.drift).norm() < 1e-12);
         }
     }
@@ -152,7 +154,7 @@ TEST_CASE("the eigenvalues of a chain's and a biased walk's rates are those of t
     CHECK(chain_values[0].real() == Approx(-(k1 + k2) + split).epsilon(1e-13));
     CHECK(chain_values[1].real() == Approx(-(k1 + k2) - split).epsilon(1e-13));
     CHECK(std::abs(generator_spectrum(chain(k1, k2))[0]) < 1e-15);
-    const auto walk_value = generator_spectrum(walk(0.7, 0.2), kappa * Vec3::UnitX())[0];
+    const auto walk_value = generator_spectrum(drifting_walk(0.7, 0.2), kappa * Vec3::UnitX())[0];
     const std::complex<double> turn = std::polar(1.0, -2 * std::numbers::pi * kappa);
     CHECK(std::abs(walk_value - (0.7 * (turn - 1.0) + 0.2 * (std::conj(turn) - 1.0))) < 1e-15);
 }

@@ -6,6 +6,7 @@
 #include "mesolith/sites/jumps.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/kernels.hpp"
 #include "support/synthetic.hpp"
 
@@ -14,7 +15,8 @@ using namespace mesolith::test;
 
 namespace {
 
-const IVec3 here = IVec3::Zero(), x = IVec3::UnitX();
+using test::here;
+using test::x;
 
 std::vector<TimeBlock> one_block(const std::vector<SiteTrajectory>& trajectories) {
     std::vector<std::int64_t> n_frames;

@@ -8,6 +8,7 @@
 #include "mesolith/msm/kernel.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/counts.hpp"
 #include "support/kernels.hpp"
 #include "support/synthetic.hpp"
@@ -17,7 +18,7 @@ using namespace mesolith::test;
 
 namespace {
 
-const IVec3 zero = IVec3::Zero();
+using test::here;
 
 SiteBasis three_sites() {
     SiteBasis basis;
@@ -39,16 +40,16 @@ double drift_of(const Kernel& k) {
     return worst;
 }
 
-const CountMap by_hand{{{0, 0, zero}, 6},           {{0, 1, zero}, 2},           {{1, 0, zero}, 4},
-                       {{1, 1, zero}, 3},           {{1, 2, IVec3(1, 0, 0)}, 1}, {{2, 2, zero}, 9},
+const CountMap counted{{{0, 0, here}, 6},           {{0, 1, here}, 2},           {{1, 0, here}, 4},
+                       {{1, 1, here}, 3},           {{1, 2, IVec3(1, 0, 0)}, 1}, {{2, 2, here}, 9},
                        {{2, 1, IVec3(-1, 0, 0)}, 3}};
 
 } // namespace
 
 TEST_CASE("the non-reversible estimator divides by the visits of each column", "[msm][kernel]") {
-    const Kernel k = estimate_kernel(counts_of(3, {by_hand}), three_sites(), {Estimator::non_reversible, {}});
+    const Kernel k = estimate_kernel(counts_of(3, {counted}), three_sites(), {Estimator::non_reversible, {}});
     check_kernel(k);
-    CHECK(probability(k, 0, 1, zero) == 2.0 / 8);
+    CHECK(probability(k, 0, 1, here) == 2.0 / 8);
     CHECK(probability(k, 1, 2, IVec3(1, 0, 0)) == 1.0 / 8);
     CHECK(probability(k, 2, 1, IVec3(-1, 0, 0)) == 3.0 / 12);
     CHECK(k.lag_time == 1.0);
@@ -58,9 +59,9 @@ TEST_CASE("the non-reversible estimator divides by the visits of each column", "
 
 TEST_CASE("the symmetrised estimator averages each move with its reverse and obeys detailed balance",
           "[msm][kernel]") {
-    const Kernel k = estimate_kernel(counts_of(3, {by_hand}), three_sites(), {});
+    const Kernel k = estimate_kernel(counts_of(3, {counted}), three_sites(), {});
     check_kernel(k);
-    CHECK(probability(k, 0, 1, zero) == Approx(6.0 / 18).epsilon(1e-15));
+    CHECK(probability(k, 0, 1, here) == Approx(6.0 / 18).epsilon(1e-15));
     CHECK(probability(k, 1, 2, IVec3(1, 0, 0)) == Approx(4.0 / 16).epsilon(1e-15));
     CHECK(k.stationary[1] == Approx(16.0 / 56).epsilon(1e-15));
     CHECK(balance_error(k) < 1e-16);
@@ -68,30 +69,30 @@ TEST_CASE("the symmetrised estimator averages each move with its reverse and obe
 
 TEST_CASE("a given stationary distribution is kept exactly", "[msm][kernel]") {
     const Kernel k =
-        estimate_kernel(counts_of(3, {by_hand}), three_sites(), {Estimator::symmetrised, {1, 1, 1}});
+        estimate_kernel(counts_of(3, {counted}), three_sites(), {Estimator::symmetrised, {1, 1, 1}});
     check_kernel(k);
     for (const double pi : k.stationary) CHECK(pi == Approx(1.0 / 3).epsilon(1e-14));
     CHECK(balance_error(k) < 1e-16);
-    CHECK(probability(k, 0, 1, zero) == Approx(0.5 * (2.0 / 8 + 4.0 / 8)).epsilon(1e-14));
+    CHECK(probability(k, 0, 1, here) == Approx(0.5 * (2.0 / 8 + 4.0 / 8)).epsilon(1e-14));
     CHECK_THROWS_WITH(
-        estimate_kernel(counts_of(3, {by_hand}), three_sites(), {Estimator::symmetrised, {1, 1e-6, 1}}),
+        estimate_kernel(counts_of(3, {counted}), three_sites(), {Estimator::symmetrised, {1, 1e-6, 1}}),
         Catch::Matchers::Contains("does not fit the counts"));
 }
 
 TEST_CASE("a site that was never visited keeps its walker and weighs nothing", "[msm][kernel]") {
-    const auto counts = counts_of(3, {{{{0, 0, zero}, 5}, {{0, 1, zero}, 1}, {{1, 0, zero}, 1}}});
+    const auto counts = counts_of(3, {{{{0, 0, here}, 5}, {{0, 1, here}, 1}, {{1, 0, here}, 1}}});
     for (const Estimator e : {Estimator::non_reversible, Estimator::symmetrised}) {
         const Kernel k = estimate_kernel(counts, three_sites(), {e, {}});
         check_kernel(k);
-        CHECK(probability(k, 2, 2, zero) == 1.0);
+        CHECK(probability(k, 2, 2, here) == 1.0);
         CHECK(k.stationary[2] == 0.0);
     }
 }
 
 TEST_CASE("estimates reject counts of another crystal, no counts, and a pi of the wrong shape",
           "[msm][kernel]") {
-    const auto counts = counts_of(3, {by_hand});
-    CHECK_THROWS_AS(estimate_kernel(counts_of(2, {{{{0, 0, zero}, 1}}}), three_sites(), {}), DataError);
+    const auto counts = counts_of(3, {counted});
+    CHECK_THROWS_AS(estimate_kernel(counts_of(2, {{{{0, 0, here}, 1}}}), three_sites(), {}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts_of(3, {CountMap{}}), three_sites(), {}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::symmetrised, {1, 1}}), DataError);
     CHECK_THROWS_AS(estimate_kernel(counts, three_sites(), {Estimator::symmetrised, {1, -1, 1}}), DataError);
@@ -121,10 +122,10 @@ TEST_CASE("ions on transient sites go to closed classes by their absorption prob
     k.basis.name.assign(5, "x");
     for (std::int32_t i = 0; i < 5; ++i) {
         if (i == 0 || i == 4)
-            k.entries.push_back({i, zero, 1.0});
+            k.entries.push_back({i, here, 1.0});
         else {
-            k.entries.push_back({i - 1, zero, 1.0 / 3});
-            k.entries.push_back({i + 1, zero, 2.0 / 3});
+            k.entries.push_back({i - 1, here, 1.0 / 3});
+            k.entries.push_back({i + 1, here, 2.0 / 3});
         }
         k.column.push_back(k.entries.size());
     }
@@ -166,8 +167,8 @@ TEST_CASE("stationary probabilities are right to rounding when hops span fourtee
     for (std::size_t j = 0; j < n; ++j) {
         p[j] = std::pow(10.0, -2.0 * static_cast<double>(j));
         sum += 1 / p[j];
-        k.entries.push_back({static_cast<std::int32_t>((j + 1) % n), zero, p[j]});
-        k.entries.push_back({static_cast<std::int32_t>(j), zero, 1 - p[j]});
+        k.entries.push_back({static_cast<std::int32_t>((j + 1) % n), here, p[j]});
+        k.entries.push_back({static_cast<std::int32_t>(j), here, 1 - p[j]});
         k.column.push_back(k.entries.size());
     }
     k.stationary.assign(n, 1.0 / static_cast<double>(n));

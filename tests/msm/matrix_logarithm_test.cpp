@@ -5,6 +5,7 @@
 #include "mesolith/msm/matrix_logarithm.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/kernels.hpp"
 #include "support/synthetic.hpp"
 
@@ -13,9 +14,7 @@ using namespace mesolith::test;
 
 namespace {
 
-const IVec3 x = IVec3::UnitX();
-
-double difference(const Mat3& a, const Mat3& b) { return (a - b).norm() / b.norm(); }
+using test::x;
 
 /// One site that moves by one cell with probability p each way.
 Kernel lazy_walk(double p, double lag_time = 1) {
@@ -36,7 +35,7 @@ TEST_CASE("the logarithm of exp(K tau) gives K back, with and without detailed b
         REQUIRE(log.accepted);
         CHECK(log.negative_weight < 1e-6);
         CHECK(log.eigenvalue_noise == 0.0);
-        CHECK(difference(log.diffusivity, exact_transport(exact).diffusivity) < 1e-4);
+        CHECK(test::relative_difference(log.diffusivity, exact_transport(exact).diffusivity) < 1e-4);
         const Generator& found = *log.generator;
         CHECK(found.reversible == exact.reversible);
         for (std::size_t j = 0; j < exact.n_sites(); ++j) {

@@ -63,7 +63,7 @@ void chain(Flows& flows, int first, int n, double flow) {
         bond(flows, first + k, first + (k + 1) % n, k + 1 < n ? IVec3(0, 0, 0) : IVec3(1, 0, 0), flow);
 }
 
-Kernel reversible(const SiteBasis& basis, const Flows& flows) {
+Kernel reversible_kernel(const SiteBasis& basis, const Flows& flows) {
     const std::vector<double> pi(basis.size(), 1.0 / static_cast<double>(basis.size()));
     Kernel kernel = kernel_from_flows(basis, pi, flows, 2);
     kernel.reversible = true;
@@ -192,7 +192,7 @@ TEST_CASE("the slow mode of two weakly coupled channels exchanges their populati
     chain(flows, 0, 3, 0.3 / 6);
     chain(flows, 3, 3, 0.2 / 6);
     bond(flows, 1, 4, IVec3::Zero(), 1e-4 / 6);
-    const Kernel k = reversible(basis, flows);
+    const Kernel k = reversible_kernel(basis, flows);
     const auto channels = find_channels(k);
     REQUIRE(channels.channels.size() == 2);
     const auto modes = analyse_modes(k, site_spectrum(k), channels);
@@ -212,7 +212,7 @@ TEST_CASE("a pair that rattles is localised, its exchange with the channel moves
     chain(flows, 0, 6, 0.2 / 8);
     bond(flows, 6, 7, IVec3::Zero(), 0.35 / 8);
     bond(flows, 0, 6, IVec3::Zero(), 1e-4 / 8);
-    Kernel k = reversible(basis, flows);
+    Kernel k = reversible_kernel(basis, flows);
     k.basis.orbit = {0, 0, 0, 0, 0, 0, 1, 1};
     const auto channels = find_channels(k);
     REQUIRE(channels.channels.size() == 2);

@@ -9,6 +9,7 @@
 #include "mesolith/msm/transport.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/counts.hpp"
 #include "support/poscar.hpp"
 
@@ -17,7 +18,7 @@ using namespace mesolith::test;
 
 namespace {
 
-const IVec3 zero = IVec3::Zero();
+using test::here;
 
 Transition moved(const SiteOperation& op, const Transition& t) {
     const auto j = static_cast<std::size_t>(t.from), i = static_cast<std::size_t>(t.to);
@@ -82,8 +83,8 @@ TEST_CASE("pooling a pair of mirrored sites gives what a search through all oper
     CHECK(operations.size() == 8);
     const IVec3 x = IVec3::UnitX(), y = IVec3::UnitY();
     const std::vector<CountMap> blocks{
-        {{{0, 0, zero}, 50}, {{1, 1, zero}, 70}, {{0, 1, zero}, 5}, {{1, 0, x}, 3}},
-        {{{0, 0, zero}, 40}, {{1, 0, zero}, 4}, {{0, 1, y}, 2}, {{0, 0, y}, 6}}};
+        {{{0, 0, here}, 50}, {{1, 1, here}, 70}, {{0, 1, here}, 5}, {{1, 0, x}, 3}},
+        {{{0, 0, here}, 40}, {{1, 0, here}, 4}, {{0, 1, y}, 2}, {{0, 0, y}, 6}}};
     const TransitionCounts raw = counts_of(2, blocks), pooled = pool_counts(raw, operations);
     CHECK(pooled.pool.size() == pooled.transitions.size());
     for (const std::vector<double>& w : {std::vector<double>{}, std::vector<double>{0.25, 3}}) {
@@ -179,7 +180,7 @@ TEST_CASE("pooling cuts the variance of an entry by the number of places that sh
     for (int j = 0; j < 8; ++j)
         for (int axis = 0; axis < 3; ++axis) {
             const int i = j ^ (1 << axis);
-            flows[{j, i, zero}] = 0.02 / 8;
+            flows[{j, i, here}] = 0.02 / 8;
             flows[{j, i, (j >> axis & 1 ? 1 : -1) * IVec3::Unit(axis)}] = 0.02 / 8;
         }
     const Kernel truth = kernel_from_flows(basis, std::vector<double>(8, 0.125), flows, 1);
@@ -194,9 +195,9 @@ TEST_CASE("pooling cuts the variance of an entry by the number of places that sh
         const TransitionCounts counts = counts_of(
             8, drawn_blocks(truth, 1, std::vector<std::size_t>(8, 200), static_cast<std::uint64_t>(r) + 1));
         const EstimatorOptions options{Estimator::non_reversible, {}};
-        const double a = probability(estimate_kernel(counts, basis, options), 0, 1, zero);
+        const double a = probability(estimate_kernel(counts, basis, options), 0, 1, here);
         const double b =
-            probability(estimate_kernel(pool_counts(counts, translations), basis, options), 0, 1, zero);
+            probability(estimate_kernel(pool_counts(counts, translations), basis, options), 0, 1, here);
         alone += std::pow(a - 0.02, 2) / repeats;
         together += std::pow(b - 0.02, 2) / repeats;
         mean += b / repeats;
@@ -212,7 +213,7 @@ TEST_CASE("hops behind D are counted in all places that share their counts", "[m
     named.orbit = {0};
     named.name = {"Li1.1"};
     const std::vector<CountMap> blocks{
-        {{{0, 0, zero}, 1000}, {{0, 0, IVec3(1, 0, 0)}, 60}, {{0, 0, IVec3(0, 0, -1)}, 20}}};
+        {{{0, 0, here}, 1000}, {{0, 0, IVec3(1, 0, 0)}, 60}, {{0, 0, IVec3(0, 0, -1)}, 20}}};
     const TransitionCounts raw = counts_of(1, blocks);
     const TransitionCounts pooled = pool_counts(raw, site_symmetry(named, {}, {}, 0.01));
     const Kernel a = estimate_kernel(raw, named, {}), b = estimate_kernel(pooled, named, {});
@@ -225,11 +226,11 @@ TEST_CASE("hops behind D are counted in all places that share their counts", "[m
 TEST_CASE("pooling refuses operations of another crystal and operations that form no group",
           "[msm][pooling]") {
     const SiteBasis basis = mirrored_pair();
-    const TransitionCounts counts = counts_of(2, {{{{0, 0, IVec3(1, 2, 0)}, 1}, {{1, 1, zero}, 1}}});
+    const TransitionCounts counts = counts_of(2, {{{{0, 0, IVec3(1, 2, 0)}, 1}, {{1, 1, here}, 1}}});
     SiteOperation third; // without the identity and its square
     third.rotation << 0, 0, 1, 1, 0, 0, 0, 1, 0;
     third.image = {0, 1};
-    third.cell.assign(2, zero);
+    third.cell.assign(2, here);
     CHECK_THROWS_AS(pool_counts(counts, std::vector{third}), DataError);
     third.image = {0};
     CHECK_THROWS_AS(pool_counts(counts, std::vector{third}), DataError);

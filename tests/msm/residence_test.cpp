@@ -5,6 +5,7 @@
 #include "mesolith/msm/residence.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/kernels.hpp"
 #include "support/synthetic.hpp"
 
@@ -13,7 +14,7 @@ using namespace mesolith::test;
 
 namespace {
 
-const IVec3 here = IVec3::Zero();
+using test::here;
 
 Stay stay(double time, bool left = true, bool entered = true) { return {0, SiteId{0}, time, entered, left}; }
 

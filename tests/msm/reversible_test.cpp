@@ -10,6 +10,7 @@
 #include "mesolith/msm/transport.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/counts.hpp"
 
 using namespace mesolith;
@@ -17,10 +18,10 @@ using namespace mesolith::test;
 
 namespace {
 
-const IVec3 zero = IVec3::Zero();
+using test::here;
 const EstimatorOptions reversible{Estimator::reversible, {}};
 
-std::size_t at(std::int32_t k) { return static_cast<std::size_t>(k); }
+std::size_t index_of(std::int32_t k) { return static_cast<std::size_t>(k); }
 
 SiteBasis line_of_sites(std::size_t n) {
     SiteBasis basis;
@@ -40,9 +41,9 @@ CountMap random_counts(std::size_t n, std::uint64_t seed, bool with_stays = true
     const auto site = [&] { return static_cast<std::int32_t>(random() % n); };
     for (std::size_t j = 0; j < n; ++j) {
         const auto a = static_cast<std::int32_t>(j), b = static_cast<std::int32_t>((j + 1) % n);
-        counts[{a, b, zero}] += 1 + static_cast<std::int64_t>(random() % 9);
+        counts[{a, b, here}] += 1 + static_cast<std::int64_t>(random() % 9);
         counts[{b, a, IVec3::UnitX()}] += 1 + static_cast<std::int64_t>(random() % 9);
-        if (with_stays) counts[{a, a, zero}] += 1 + static_cast<std::int64_t>(random() % 60);
+        if (with_stays) counts[{a, a, here}] += 1 + static_cast<std::int64_t>(random() % 60);
     }
     for (std::size_t k = 0; k < 3 * n; ++k) {
         const std::int32_t a = site(), b = site();
@@ -57,16 +58,17 @@ std::vector<double> flows_by_fixed_point(const TransitionCounts& counts, int swe
     const std::vector<double> c = counts.weighted({});
     std::vector<double> x(c.size()), visits(counts.n_sites, 0), out(counts.n_sites);
     for (std::size_t t = 0; t < c.size(); ++t) {
-        x[t] = c[t] + c[at(counts.reverse[t])];
-        visits[at(counts.transitions[t].from)] += c[t];
+        x[t] = c[t] + c[index_of(counts.reverse[t])];
+        visits[index_of(counts.transitions[t].from)] += c[t];
     }
     for (int s = 0; s < sweeps; ++s) {
         std::fill(out.begin(), out.end(), 0.0);
-        for (std::size_t t = 0; t < c.size(); ++t) out[at(counts.transitions[t].from)] += x[t];
+        for (std::size_t t = 0; t < c.size(); ++t) out[index_of(counts.transitions[t].from)] += x[t];
         double sum = 0;
         for (std::size_t t = 0; t < c.size(); ++t) {
-            const std::size_t j = at(counts.transitions[t].from), i = at(counts.transitions[t].to);
-            x[t] = (c[t] + c[at(counts.reverse[t])]) / (visits[j] / out[j] + visits[i] / out[i]);
+            const std::size_t j = index_of(counts.transitions[t].from),
+                              i = index_of(counts.transitions[t].to);
+            x[t] = (c[t] + c[index_of(counts.reverse[t])]) / (visits[j] / out[j] + visits[i] / out[i]);
             sum += x[t];
         }
         for (double& flow : x) flow /= sum;
@@ -82,8 +84,9 @@ std::vector<double> flows_by_multipliers(const TransitionCounts& counts, const s
     for (int s = 0; s < sweeps; ++s) {
         std::fill(out.begin(), out.end(), 0.0);
         for (std::size_t t = 0; t < c.size(); ++t) {
-            const std::size_t j = at(counts.transitions[t].from), i = at(counts.transitions[t].to);
-            x[t] = (c[t] + c[at(counts.reverse[t])]) / (l[j] + l[i]);
+            const std::size_t j = index_of(counts.transitions[t].from),
+                              i = index_of(counts.transitions[t].to);
+            x[t] = (c[t] + c[index_of(counts.reverse[t])]) / (l[j] + l[i]);
             out[j] += x[t];
         }
         for (std::size_t j = 0; j < l.size(); ++j) l[j] *= out[j] / pi[j];
@@ -95,7 +98,7 @@ double worst_flow(const Kernel& k, const TransitionCounts& counts, const std::ve
     double worst = 0;
     for (std::size_t t = 0; t < flows.size(); ++t) {
         const Transition& m = counts.transitions[t];
-        const double flow = k.stationary[at(m.from)] * probability(k, at(m.from), m.to, m.R);
+        const double flow = k.stationary[index_of(m.from)] * probability(k, index_of(m.from), m.to, m.R);
         worst = std::max(worst, std::abs(flow - flows[t]));
     }
     return worst;
@@ -115,10 +118,10 @@ Kernel perturbed(const Kernel& k, std::uint64_t seed, double size, bool keep_pi)
                 flow[t] = k.stationary[j] * e.p * (1 + change(random));
         }
     std::vector<double> out(k.n_sites(), 0);
-    for (const auto& [t, f] : flow) out[at(t.from)] += f;
+    for (const auto& [t, f] : flow) out[index_of(t.from)] += f;
     if (keep_pi)
         for (std::size_t j = 0; j < out.size(); ++j) {
-            flow[{static_cast<std::int32_t>(j), static_cast<std::int32_t>(j), zero}] +=
+            flow[{static_cast<std::int32_t>(j), static_cast<std::int32_t>(j), here}] +=
                 k.stationary[j] - out[j];
             out[j] = k.stationary[j];
         }
@@ -133,41 +136,41 @@ Kernel perturbed(const Kernel& k, std::uint64_t seed, double size, bool keep_pi)
     return other;
 }
 
-using Real =
+using Precise =
     boost::multiprecision::number<boost::multiprecision::cpp_dec_float<60>, boost::multiprecision::et_off>;
 
 /// ln q of the likelihood equations to 60 digits: Newton's method, dense elimination, site 0 at zero.
-std::vector<Real> log_ratios(const std::vector<std::vector<double>>& C) {
+std::vector<Precise> log_ratios(const std::vector<std::vector<double>>& C) {
     const std::size_t n = C.size();
-    std::vector<Real> u(n, 0);
+    std::vector<Precise> u(n, 0);
     for (int iteration = 0; iteration < 400; ++iteration) {
-        std::vector<std::vector<Real>> H(n, std::vector<Real>(n + 1, 0));
+        std::vector<std::vector<Precise>> H(n, std::vector<Precise>(n + 1, 0));
         for (std::size_t j = 0; j < n; ++j)
             for (std::size_t i = 0; i < n; ++i) {
-                const Real S = Real(C[j][i]) + C[i][j]; // rounded sums would not balance over a cut
+                const Precise S = Precise(C[j][i]) + C[i][j]; // rounded sums would not balance over a cut
                 if (i == j || S == 0) continue;
-                const Real share = 1 / (1 + exp(u[i] - u[j]));
+                const Precise share = 1 / (1 + exp(u[i] - u[j]));
                 H[j][n] -= S * share - C[j][i];
                 H[j][j] += S * share * (1 - share);
                 H[j][i] -= S * share * (1 - share);
             }
         for (std::size_t k = n - 1; k > 0; --k) // eliminates down to site 0
             for (std::size_t j = 1; j < k; ++j) {
-                const Real factor = H[j][k] / H[k][k];
+                const Precise factor = H[j][k] / H[k][k];
                 for (std::size_t i = 1; i < n; ++i) H[j][i] -= factor * H[k][i];
                 H[j][n] -= factor * H[k][n];
             }
-        std::vector<Real> step(n, 0);
-        Real largest = 0;
+        std::vector<Precise> step(n, 0);
+        Precise largest = 0;
         for (std::size_t k = 1; k < n; ++k) {
-            Real rest = H[k][n];
+            Precise rest = H[k][n];
             for (std::size_t i = 1; i < k; ++i) rest -= H[k][i] * step[i];
             step[k] = rest / H[k][k];
-            largest = std::max(largest, Real(abs(step[k])));
+            largest = std::max(largest, Precise(abs(step[k])));
         }
-        const Real t = largest > 1 ? Real(1 / largest) : Real(1);
+        const Precise t = largest > 1 ? Precise(1 / largest) : Precise(1);
         for (std::size_t k = 1; k < n; ++k) u[k] += t * step[k];
-        if (largest < Real("1e-40")) break;
+        if (largest < Precise("1e-40")) break;
     }
     return u;
 }
@@ -235,15 +238,15 @@ TEST_CASE("expected counts of a reversible kernel give it back whatever the visi
     CountMap flow;
     for (std::size_t j = 0; j < n; ++j) {
         const auto a = static_cast<std::int32_t>(j), b = static_cast<std::int32_t>((j + 1) % n);
-        flow[{a, a, zero}] = static_cast<std::int64_t>(1000 + random() % 100000);
-        for (const Transition& t : {Transition{a, b, zero}, Transition{a, a, IVec3::UnitY()},
+        flow[{a, a, here}] = static_cast<std::int64_t>(1000 + random() % 100000);
+        for (const Transition& t : {Transition{a, b, here}, Transition{a, a, IVec3::UnitY()},
                                     Transition{a, static_cast<std::int32_t>((j + 3) % n), IVec3::UnitX()}})
             flow[t] = flow[t.reversed()] = static_cast<std::int64_t>(1 + random() % 3000);
     }
     std::vector<double> pi(n, 0);
     double sum = 0;
     for (const auto& [t, f] : flow) {
-        pi[at(t.from)] += static_cast<double>(f);
+        pi[index_of(t.from)] += static_cast<double>(f);
         sum += static_cast<double>(f);
     }
     const std::int64_t often[n] = {3, 1, 20, 7, 100, 2, 11};
@@ -253,8 +256,8 @@ TEST_CASE("expected counts of a reversible kernel give it back whatever the visi
     for (const std::vector<double>& given : {std::vector<double>{}, pi}) {
         const Kernel k = estimate_kernel(expected, line_of_sites(n), {Estimator::reversible, given});
         for (const auto& [t, f] : flow)
-            CHECK(probability(k, at(t.from), t.to, t.R) ==
-                  Approx(static_cast<double>(f) / pi[at(t.from)]).epsilon(1e-12));
+            CHECK(probability(k, index_of(t.from), t.to, t.R) ==
+                  Approx(static_cast<double>(f) / pi[index_of(t.from)]).epsilon(1e-12));
         for (std::size_t j = 0; j < n; ++j) CHECK(k.stationary[j] == Approx(pi[j] / sum).epsilon(1e-12));
     }
     const Kernel symmetrised = estimate_kernel(expected, line_of_sites(n), {});
@@ -270,7 +273,7 @@ TEST_CASE("reversible estimates are right to 1e-12 of each component over fourte
     std::map<Transition, double> counts;
     for (std::int32_t j = 0; j < 6; ++j)
         for (std::int32_t i = 0; i < 6; ++i)
-            if (C[at(j)][at(i)] > 0) counts[{j, i, zero}] = C[at(j)][at(i)];
+            if (C[index_of(j)][index_of(i)] > 0) counts[{j, i, here}] = C[index_of(j)][index_of(i)];
     std::vector<double> weights;
     const TransitionCounts stored = one_block_each(6, counts, weights);
     EstimatorInfo info;
@@ -278,9 +281,9 @@ TEST_CASE("reversible estimates are right to 1e-12 of each component over fourte
     check_kernel(k);
     CHECK(info.gradient < 1e-12);
 
-    const std::vector<Real> u = log_ratios(C);
-    std::vector<Real> pi(6), visits(6);
-    Real sum = 0;
+    const std::vector<Precise> u = log_ratios(C);
+    std::vector<Precise> pi(6), visits(6);
+    Precise sum = 0;
     for (std::size_t j = 0; j < 6; ++j) {
         for (const double c : C[j]) visits[j] += c;
         sum += pi[j] = visits[j] * exp(-u[j]);
@@ -290,9 +293,9 @@ TEST_CASE("reversible estimates are right to 1e-12 of each component over fourte
         CHECK(k.stationary[j] == Approx(static_cast<double>(pi[j] / sum)).epsilon(1e-12).margin(0));
         for (std::size_t i = 0; i < 6; ++i) {
             if (C[j][i] + C[i][j] == 0) continue;
-            const Real M = i == j ? Real(C[j][j] / visits[j])
-                                  : Real((C[j][i] + C[i][j]) / (visits[j] * (1 + exp(u[i] - u[j]))));
-            CHECK(probability(k, j, static_cast<std::int32_t>(i), zero) ==
+            const Precise M = i == j ? Precise(C[j][j] / visits[j])
+                                     : Precise((C[j][i] + C[i][j]) / (visits[j] * (1 + exp(u[i] - u[j]))));
+            CHECK(probability(k, j, static_cast<std::int32_t>(i), here) ==
                   Approx(static_cast<double>(M)).epsilon(1e-12).margin(0));
         }
     }
@@ -310,15 +313,15 @@ TEST_CASE("on a large lattice every site is left as often as was counted, in det
             for (int z = 0; z < 5; ++z)
                 for (const std::int32_t i : {site(x + 1, y, z), site(x, y + 1, z), site(x, y, z + 1)}) {
                     const std::int32_t j = site(x, y, z);
-                    counts[{j, j, zero}] = static_cast<std::int64_t>(random() % 5000);
-                    counts[{j, i, zero}] = static_cast<std::int64_t>(1 + random() % (random() % 2 ? 3 : 300));
-                    counts[{i, j, zero}] = static_cast<std::int64_t>(random() % 30);
+                    counts[{j, j, here}] = static_cast<std::int64_t>(random() % 5000);
+                    counts[{j, i, here}] = static_cast<std::int64_t>(1 + random() % (random() % 2 ? 3 : 300));
+                    counts[{i, j, here}] = static_cast<std::int64_t>(random() % 30);
                 }
     constexpr std::size_t n = 210;
     std::vector<double> left(n, 0), visits(n, 0);
     for (const auto& [t, c] : counts) {
-        visits[at(t.from)] += static_cast<double>(c);
-        if (t.from != t.to) left[at(t.from)] += static_cast<double>(c);
+        visits[index_of(t.from)] += static_cast<double>(c);
+        if (t.from != t.to) left[index_of(t.from)] += static_cast<double>(c);
     }
     EstimatorInfo info;
     const Kernel k = estimate_kernel(counts_of(n, {counts}), line_of_sites(n), reversible, {}, &info);
@@ -330,15 +333,15 @@ TEST_CASE("on a large lattice every site is left as often as was counted, in det
     for (std::size_t j = 0; j < n; ++j) {
         double leaving = 0;
         for (const KernelEntry& e : k.from(j))
-            if (at(e.to) != j) leaving += e.p;
+            if (index_of(e.to) != j) leaving += e.p;
         worst = std::max(worst, std::abs(leaving * visits[j] / left[j] - 1));
     }
     CHECK(worst < 1e-12);
     for (const auto& [t, c] : counts) {
         const double both = static_cast<double>(c + counts[t.reversed()]);
-        const double flow = k.stationary[at(t.from)] * probability(k, at(t.from), t.to, zero);
-        const double q_sum =
-            visits[at(t.from)] / k.stationary[at(t.from)] + visits[at(t.to)] / k.stationary[at(t.to)];
+        const double flow = k.stationary[index_of(t.from)] * probability(k, index_of(t.from), t.to, here);
+        const double q_sum = visits[index_of(t.from)] / k.stationary[index_of(t.from)] +
+                             visits[index_of(t.to)] / k.stationary[index_of(t.to)];
         if (t.from != t.to) CHECK(flow * q_sum == Approx(both).epsilon(1e-12));
     }
 }
@@ -350,18 +353,18 @@ TEST_CASE("given pi over fourteen decades keeps pi, and weak flows are right", "
         const double there = 0.3 * weak, back = 5 * weak, stay0 = 2, stay1 = 9;
         std::vector<double> weights;
         const TransitionCounts counts = one_block_each(
-            2, {{{0, 0, zero}, stay0}, {{0, 1, zero}, there}, {{1, 0, zero}, back}, {{1, 1, zero}, stay1}},
+            2, {{{0, 0, here}, stay0}, {{0, 1, here}, there}, {{1, 0, here}, back}, {{1, 1, here}, stay1}},
             weights);
         const Kernel k = estimate_kernel(counts, line_of_sites(2), {Estimator::reversible, pi}, weights);
-        Real low = 0, high = 0.25;
+        Precise low = 0, high = 0.25;
         for (int step = 0; step < 190; ++step) {
-            const Real x = (low + high) / 2;
-            const Real excess = (Real(there) + back) / x - stay0 / (pi[0] - x) - stay1 / (pi[1] - x);
+            const Precise x = (low + high) / 2;
+            const Precise excess = (Precise(there) + back) / x - stay0 / (pi[0] - x) - stay1 / (pi[1] - x);
             (excess > 0 ? low : high) = x;
         }
-        CHECK(probability(k, 0, 1, zero) ==
+        CHECK(probability(k, 0, 1, here) ==
               Approx(static_cast<double>(low / pi[0])).epsilon(1e-12).margin(0));
-        CHECK(probability(k, 1, 0, zero) ==
+        CHECK(probability(k, 1, 0, here) ==
               Approx(static_cast<double>(low / pi[1])).epsilon(1e-12).margin(0));
         CHECK(k.stationary[0] == Approx(0.75).epsilon(1e-14));
     }
@@ -370,24 +373,24 @@ TEST_CASE("given pi over fourteen decades keeps pi, and weak flows are right", "
 TEST_CASE("given pi without stays: what links cannot carry stays, and balanced rings have a solution",
           "[msm][reversible]") {
     // 0 - 1 only, no stays: at most pi_1 can flow; the rest of pi_0 stays though no stay was seen.
-    const TransitionCounts pair = counts_of(2, {{{{0, 1, zero}, 3}, {{1, 0, zero}, 1}}});
+    const TransitionCounts pair = counts_of(2, {{{{0, 1, here}, 3}, {{1, 0, here}, 1}}});
     Kernel k = estimate_kernel(pair, line_of_sites(2), {Estimator::reversible, {0.7, 0.3}});
     check_kernel(k);
-    CHECK(probability(k, 1, 0, zero) == Approx(1).epsilon(1e-10));
-    CHECK(probability(k, 0, 1, zero) == Approx(3.0 / 7).epsilon(1e-10));
-    CHECK(probability(k, 0, 0, zero) == Approx(4.0 / 7).epsilon(1e-10));
+    CHECK(probability(k, 1, 0, here) == Approx(1).epsilon(1e-10));
+    CHECK(probability(k, 0, 1, here) == Approx(3.0 / 7).epsilon(1e-10));
+    CHECK(probability(k, 0, 0, here) == Approx(4.0 / 7).epsilon(1e-10));
     // A ring of four with uniform pi: flows x around, each site 2 x = pi.
-    const TransitionCounts ring = counts_of(4, {{{{0, 1, zero}, 2},
-                                                 {{1, 2, zero}, 2},
-                                                 {{2, 3, zero}, 2},
-                                                 {{3, 0, zero}, 2},
-                                                 {{1, 0, zero}, 1},
-                                                 {{3, 2, zero}, 1}}});
+    const TransitionCounts ring = counts_of(4, {{{{0, 1, here}, 2},
+                                                 {{1, 2, here}, 2},
+                                                 {{2, 3, here}, 2},
+                                                 {{3, 0, here}, 2},
+                                                 {{1, 0, here}, 1},
+                                                 {{3, 2, here}, 1}}});
     k = estimate_kernel(ring, line_of_sites(4), {Estimator::reversible, {1, 1, 1, 1}});
     check_kernel(k);
     // flows a = x_01 = x_23, b = x_12 = x_30, a + b = 1/4; maximise 6 ln a + 4 ln b
-    CHECK(probability(k, 0, 1, zero) == Approx(0.6).epsilon(1e-10));
-    CHECK(probability(k, 1, 2, zero) == Approx(0.4).epsilon(1e-10));
+    CHECK(probability(k, 0, 1, here) == Approx(0.6).epsilon(1e-10));
+    CHECK(probability(k, 1, 2, here) == Approx(0.4).epsilon(1e-10));
 }
 
 TEST_CASE("groups that never exchange are estimated apart and keep their share of the visits",
@@ -400,8 +403,8 @@ TEST_CASE("groups that never exchange are estimated apart and keep their share o
     check_kernel(joined);
     const Kernel alone = estimate_kernel(counts_of(3, {left}), line_of_sites(3), reversible);
     for (const auto& [t, c] : left)
-        CHECK(probability(joined, at(t.from), t.to, t.R) ==
-              Approx(probability(alone, at(t.from), t.to, t.R)).epsilon(1e-13));
+        CHECK(probability(joined, index_of(t.from), t.to, t.R) ==
+              Approx(probability(alone, index_of(t.from), t.to, t.R)).epsilon(1e-13));
     double visits = 0, all = 0, share = 0;
     for (const auto& [t, c] : both) {
         visits += t.from < 3 ? static_cast<double>(c) : 0;
@@ -409,7 +412,7 @@ TEST_CASE("groups that never exchange are estimated apart and keep their share o
     }
     for (std::size_t j = 0; j < 3; ++j) share += joined.stationary[j];
     CHECK(share == Approx(visits / all).epsilon(1e-13));
-    CHECK(probability(joined, 7, 7, zero) == 1.0);
+    CHECK(probability(joined, 7, 7, here) == 1.0);
     CHECK(joined.stationary[7] == 0.0);
     CHECK(closed_classes(joined).classes.size() == 3);
     for (const Mode& mode : kernel_spectrum(joined, {Vec3::Zero()}))
@@ -418,23 +421,23 @@ TEST_CASE("groups that never exchange are estimated apart and keep their share o
 
 TEST_CASE("a hop that was never undone counts as a stay of its origin", "[msm][reversible]") {
     // 0 <-> 1 -> 2, site 2 once left for 3 and never entered again; 3 is never left.
-    const CountMap counts{{{0, 0, zero}, 10}, {{0, 1, zero}, 4}, {{1, 0, zero}, 6}, {{1, 1, zero}, 7},
-                          {{1, 2, zero}, 2},  {{2, 3, zero}, 1}, {{3, 3, zero}, 5}};
+    const CountMap counts{{{0, 0, here}, 10}, {{0, 1, here}, 4}, {{1, 0, here}, 6}, {{1, 1, here}, 7},
+                          {{1, 2, here}, 2},  {{2, 3, here}, 1}, {{3, 3, here}, 5}};
     const Kernel k = estimate_kernel(counts_of(5, {counts}), line_of_sites(5), reversible);
     check_kernel(k);
-    CHECK(probability(k, 1, 2, zero) == 0.0);
-    CHECK(probability(k, 2, 2, zero) == 1.0);
-    CHECK(probability(k, 3, 3, zero) == 1.0);
+    CHECK(probability(k, 1, 2, here) == 0.0);
+    CHECK(probability(k, 2, 2, here) == 1.0);
+    CHECK(probability(k, 3, 3, here) == 1.0);
     CHECK(balance_error(k) < 1e-16);
     const double visits[5] = {14, 15, 1, 5, 0};
     CHECK(k.stationary[0] + k.stationary[1] == Approx(29.0 / 35).epsilon(1e-14));
     for (std::size_t j = 2; j < 5; ++j) CHECK(k.stationary[j] == Approx(visits[j] / 35).epsilon(1e-14));
     // the same as counting them as stays by hand
     CountMap by_hand = counts;
-    by_hand.erase({1, 2, zero});
-    by_hand.erase({2, 3, zero});
-    by_hand[{1, 1, zero}] += 2;
-    by_hand[{2, 2, zero}] += 1;
+    by_hand.erase({1, 2, here});
+    by_hand.erase({2, 3, here});
+    by_hand[{1, 1, here}] += 2;
+    by_hand[{2, 2, here}] += 1;
     const Kernel same = estimate_kernel(counts_of(5, {by_hand}), line_of_sites(5), reversible);
     for (std::size_t j = 0; j < 5; ++j) {
         CHECK(k.stationary[j] == Approx(same.stationary[j]).epsilon(1e-14));
@@ -447,17 +450,17 @@ TEST_CASE("a hop that was never undone counts as a stay of its origin", "[msm][r
     const Kernel given =
         estimate_kernel(counts_of(5, {counts}), line_of_sites(5), {Estimator::reversible, {1, 1, 1, 1, 1}});
     check_kernel(given);
-    CHECK(probability(given, 1, 2, zero) > 0);
-    CHECK(probability(given, 1, 2, zero) == Approx(probability(given, 2, 1, zero)).epsilon(1e-12));
-    CHECK(probability(given, 4, 4, zero) == 1.0);
+    CHECK(probability(given, 1, 2, here) > 0);
+    CHECK(probability(given, 1, 2, here) == Approx(probability(given, 2, 1, here)).epsilon(1e-12));
+    CHECK(probability(given, 4, 4, here) == 1.0);
     CHECK(given.stationary[4] == Approx(0.2).epsilon(1e-12));
 }
 
-TEST_CASE("a site with given pi of zero is neither entered nor left", "[msm][reversible]") {
+TEST_CASE("a site with given pi of here is neither entered nor left", "[msm][reversible]") {
     const TransitionCounts counts = counts_of(4, {random_counts(4, 9)});
     const Kernel k = estimate_kernel(counts, line_of_sites(4), {Estimator::reversible, {0.5, 0.25, 0, 0.25}});
     check_kernel(k);
-    CHECK(probability(k, 2, 2, zero) == 1.0);
+    CHECK(probability(k, 2, 2, here) == 1.0);
     CHECK(k.stationary[2] == 0.0);
     CHECK(balance_error(k) < 1e-16);
 }

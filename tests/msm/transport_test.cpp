@@ -9,6 +9,7 @@
 #include "mesolith/msm/transport.hpp"
 
 #include "support/catch.hpp"
+#include "support/cells.hpp"
 #include "support/kernels.hpp"
 #include "support/synthetic.hpp"
 
@@ -41,8 +42,6 @@ Mat3 brute_force_msd(const Kernel& kernel, int steps) {
     return msd;
 }
 
-double relative_difference(const Mat3& a, const Mat3& b) { return (a - b).norm() / b.norm(); }
-
 /// The group-inverse form, dense: 2 tau D = b - v v^T + sym[a^T G c]. Independent of the corrector.
 Mat3 group_inverse_diffusivity(const Kernel& k) {
     const auto n = static_cast<Eigen::Index>(k.n_sites());
@@ -70,10 +69,10 @@ Mat3 group_inverse_diffusivity(const Kernel& k) {
 TEST_CASE("fcc, simple cubic and the alternating chain have their closed-form diffusivities",
           "[msm][transport]") {
     const double a = 4, stay = 0.4;
-    CHECK(relative_difference(exact_transport(fcc(a, stay, 2)).diffusivity,
-                              (1 - stay) * a * a / 24 * Mat3::Identity()) < 1e-14);
-    CHECK(relative_difference(exact_transport(simple_cubic(3, 0.1, 0.5)).diffusivity,
-                              0.9 * 9 / 3 * Mat3::Identity()) < 1e-14);
+    CHECK(test::relative_difference(exact_transport(fcc(a, stay, 2)).diffusivity,
+                                    (1 - stay) * a * a / 24 * Mat3::Identity()) < 1e-14);
+    CHECK(test::relative_difference(exact_transport(simple_cubic(3, 0.1, 0.5)).diffusivity,
+                                    0.9 * 9 / 3 * Mat3::Identity()) < 1e-14);
     const Transport chain = exact_transport(alternating_chain(0.3, 0.05, 2, 3, 1));
     CHECK(chain.diffusivity(0, 0) == Approx(25 * 0.3 * 0.05 / (2 * 0.35)).epsilon(1e-14));
     CHECK(chain.diffusivity(1, 1) == 0.0);
@@ -85,13 +84,13 @@ TEST_CASE("the corrector form equals the group-inverse form with and without det
           "[msm][transport]") {
     for (std::uint64_t seed = 1; seed <= 8; ++seed) {
         const Kernel reversible = random_reversible(11, seed), driven = random_nonreversible(9, seed);
-        CHECK(relative_difference(exact_transport(reversible).diffusivity,
-                                  group_inverse_diffusivity(reversible)) < 1e-11);
+        CHECK(test::relative_difference(exact_transport(reversible).diffusivity,
+                                        group_inverse_diffusivity(reversible)) < 1e-11);
         const Transport t = exact_transport(driven);
-        CHECK(relative_difference(t.diffusivity, group_inverse_diffusivity(driven)) < 1e-11);
+        CHECK(test::relative_difference(t.diffusivity, group_inverse_diffusivity(driven)) < 1e-11);
         CHECK(t.drift.norm() > 0);
         CHECK(exact_transport(reversible).drift.norm() < 1e-14);
-        CHECK(relative_difference(t.uncorrelated + t.correlation, t.diffusivity) < 1e-14);
+        CHECK(test::relative_difference(t.uncorrelated + t.correlation, t.diffusivity) < 1e-14);
     }
 }
 
@@ -111,11 +110,12 @@ TEST_CASE("squaring and stepping give the same MSD, and its slope tends to 2 D",
     for (std::int64_t n = 1; n <= 700; ++n) every.push_back(n);
     const auto stepped = exact_msd(k, every);
     const auto jumped = exact_msd(k, {699, 700});
-    CHECK(relative_difference(jumped[0], stepped[698]) < 1e-12);
+    CHECK(test::relative_difference(jumped[0], stepped[698]) < 1e-12);
     const Mat3 slope = (jumped[1] - jumped[0]) / (2 * k.lag_time);
-    CHECK(relative_difference(slope, exact_transport(k).diffusivity) < 1e-9);
+    CHECK(test::relative_difference(slope, exact_transport(k).diffusivity) < 1e-9);
     const auto far = exact_msd(k, {1000000000, 2000000000});
-    CHECK(relative_difference((far[1] - far[0]) / (2e9 * k.lag_time), exact_transport(k).diffusivity) < 1e-9);
+    CHECK(test::relative_difference((far[1] - far[0]) / (2e9 * k.lag_time), exact_transport(k).diffusivity) <
+          1e-9);
 }
 
 TEST_CASE("the MSD in continuous time is that of the exponential of the rates", "[msm][transport]") {
@@ -127,7 +127,7 @@ TEST_CASE("the MSD in continuous time is that of the exponential of the rates", 
         for (std::size_t s = 1; s < steps.size(); ++s) {
             const double time = static_cast<double>(steps[s]) * k.lag_time;
             const Kernel after = exponential_kernel(rates, time, {1e-20}).kernel; // its MSD after one step
-            CHECK(relative_difference(msd[s], exact_msd(after, {1})[0]) < 1e-9);
+            CHECK(test::relative_difference(msd[s], exact_msd(after, {1})[0]) < 1e-9);
         }
         const auto both = exact_msd_in_continuous_time(k, {1000, 1001, 1002}); // the sum, then its limit
         const Vec3 v = exact_transport(k).drift * k.lag_time; // n^2 v v^T + n (...) + constant
@@ -141,16 +141,16 @@ TEST_CASE("a driven kernel's MSD grows with the square of its drift", "[msm][tra
     const Transport t = exact_transport(k);
     const auto msd = exact_msd(k, {1000000, 2000000}); // n^2 v v^T + n 2 tau D + constant
     const Mat3 squared = (msd[1] - 2 * msd[0]) / (2e12 * k.lag_time * k.lag_time);
-    CHECK(relative_difference(squared, t.drift * t.drift.transpose()) < 1e-8);
+    CHECK(test::relative_difference(squared, t.drift * t.drift.transpose()) < 1e-8);
 }
 
 TEST_CASE("kernels of 450 sites equal the dense formula by either elimination", "[msm][transport]") {
     const Kernel large = random_reversible(450, 2, 8);
     const Mat3 reference = group_inverse_diffusivity(large);
-    CHECK(relative_difference(exact_transport(large).diffusivity, reference) < 1e-9);
+    CHECK(test::relative_difference(exact_transport(large).diffusivity, reference) < 1e-9);
     Kernel not_marked = large; // the same numbers through the one for kernels without detailed balance
     not_marked.reversible = false;
-    CHECK(relative_difference(exact_transport(not_marked).diffusivity, reference) < 1e-9);
+    CHECK(test::relative_difference(exact_transport(not_marked).diffusivity, reference) < 1e-9);
     const auto stepped = exact_msd(large, {3});
     CHECK((stepped[0] / 3 - exact_msd(large, {1})[0]).norm() < stepped[0].norm());
 }
@@ -183,7 +183,7 @@ TEST_CASE("more than 3000 sites, by conjugate gradients or sparse LU, have the D
                 large.column.push_back(large.entries.size());
             }
         const Transport t = exact_transport(large), primitive = exact_transport(small);
-        CHECK(relative_difference(t.diffusivity, primitive.diffusivity) < 1e-9);
+        CHECK(test::relative_difference(t.diffusivity, primitive.diffusivity) < 1e-9);
         CHECK((t.drift - primitive.drift).norm() <= 1e-10 * primitive.drift.norm());
     }
 }
@@ -211,10 +211,10 @@ TEST_CASE("two crystals that never exchange give the average of their diffusivit
     CHECK(classes.classes[0].weight == Approx(0.7));
     const Mat3 Da = exact_transport(a).diffusivity, Db = exact_transport(b).diffusivity;
     const Transport t = exact_transport(both, classes);
-    CHECK(relative_difference(t.diffusivity, 0.3 * Da + 0.7 * Db) < 1e-12);
-    CHECK(relative_difference(t.classes[1].diffusivity, Da) < 1e-12);
+    CHECK(test::relative_difference(t.diffusivity, 0.3 * Da + 0.7 * Db) < 1e-12);
+    CHECK(test::relative_difference(t.classes[1].diffusivity, Da) < 1e-12);
     const auto msd = exact_msd(both, {4})[0];
-    CHECK(relative_difference(msd, 0.3 * exact_msd(a, {4})[0] + 0.7 * exact_msd(b, {4})[0]) < 1e-13);
+    CHECK(test::relative_difference(msd, 0.3 * exact_msd(a, {4})[0] + 0.7 * exact_msd(b, {4})[0]) < 1e-13);
 }
 
 TEST_CASE("hops behind D of one kind of hop are the hops that were seen", "[msm][transport]") {

@@ -13,10 +13,10 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-constexpr double k_B = units::boltzmann_ev_per_k;
+using units::boltzmann_ev_per_k;
 
 double law(double prefactor, double energy, double temperature) {
-    return prefactor * std::exp(-energy / (k_B * temperature));
+    return prefactor * std::exp(-energy / (boltzmann_ev_per_k * temperature));
 }
 
 } // namespace
@@ -41,7 +41,7 @@ TEST_CASE("an exact Arrhenius law is recovered exactly, whatever the errors", "[
 TEST_CASE("two points give the line through them and its errors by propagation", "[observables][arrhenius]") {
     const double T1 = 500, T2 = 800, v1 = 0.0067, v2 = 0.0446, e1 = 0.0005, e2 = 0.002;
     const ArrheniusFit fit = fit_arrhenius(std::vector<ArrheniusPoint>{{T1, v1, e1}, {T2, v2, e2}});
-    const double b1 = 1 / (k_B * T1), b2 = 1 / (k_B * T2);
+    const double b1 = 1 / (boltzmann_ev_per_k * T1), b2 = 1 / (boltzmann_ev_per_k * T2);
     const double energy = std::log(v2 / v1) / (b1 - b2);
     CHECK(std::abs(fit.activation_energy - energy) < 1e-12);
     const double s1 = e1 / v1, s2 = e2 / v2;

@@ -15,7 +15,7 @@ using namespace mesolith::test;
 
 namespace {
 
-constexpr double k_B = units::boltzmann_ev_per_k;
+using units::boltzmann_ev_per_k;
 using enum DiffusivityKind;
 using enum DiffusivityScalar;
 
@@ -113,7 +113,7 @@ TEST_CASE("points in a two-phase range are left out, and that is said", "[observ
     const DiffusivityRecord fick = to_chemical(jumps, ThermodynamicFactor::from_voltage(s, U, "u.csv"));
     REQUIRE(fick.points.size() == 4);
     CHECK(fick.points[2].stoichiometry == 0.9);
-    CHECK(std::abs(fick.points[2].theta - 0.4 * 0.9 / (k_B * 300)) < 1e-9);
+    CHECK(std::abs(fick.points[2].theta - 0.4 * 0.9 / (boltzmann_ev_per_k * 300)) < 1e-9);
     REQUIRE(fick.masked.size() == 1);
     CHECK(std::abs(fick.masked[0].low - 0.3 * 3.75) < 0.04);
     CHECK(std::abs(fick.masked[0].high - 0.7 * 3.75) < 0.04);
@@ -150,7 +150,7 @@ TEST_CASE("one activation energy for all stoichiometries is that of the law, and
     CHECK(fit.extrapolates);
     CHECK(fit.chi_squared < 1e-15);
     for (std::size_t k = 0; k < 3; ++k) {
-        const double exact = 10 * (1 + fit.stoichiometry[k]) * std::exp(-0.3 / (k_B * 298.15));
+        const double exact = 10 * (1 + fit.stoichiometry[k]) * std::exp(-0.3 / (boltzmann_ev_per_k * 298.15));
         CHECK(std::abs(fit.value[k].value / exact - 1) < 1e-11);
         // Three lines share the energy: its error is that of one line / sqrt(3).
         const ArrheniusFit one = fit_arrhenius(
@@ -165,7 +165,8 @@ TEST_CASE("one activation energy for all stoichiometries is that of the law, and
     DiffusivityRecord two = arrhenius_record(chemical, {0.2}, {400, 600}, Mat3::Identity(), 0.2, 1);
     const DiffusivityRecord steep = arrhenius_record(chemical, {0.8}, {300, 600}, Mat3::Identity(), 0.4, 1);
     two.points.insert(two.points.end(), steep.points.begin(), steep.points.end());
-    const double d1 = 1 / (k_B * 400) - 1 / (k_B * 600), d2 = 1 / (k_B * 300) - 1 / (k_B * 600);
+    const double d1 = 1 / (boltzmann_ev_per_k * 400) - 1 / (boltzmann_ev_per_k * 600),
+                 d2 = 1 / (boltzmann_ev_per_k * 300) - 1 / (boltzmann_ev_per_k * 600);
     const CommonArrhenius mixed = common_arrhenius(two, trace, 400);
     CHECK(std::abs(mixed.energy.value - (0.2 * d1 * d1 + 0.4 * d2 * d2) / (d1 * d1 + d2 * d2)) < 1e-12);
     CHECK(mixed.p < 1e-3);
@@ -189,7 +190,8 @@ TEST_CASE("a record at other temperatures follows each principal Arrhenius law, 
     const Vec3 energies(0.2, 0.3, 0.45), prefactors(1, 4, 20);
     const auto law = [&](double T) {
         Vec3 values;
-        for (int a = 0; a < 3; ++a) values[a] = prefactors[a] * std::exp(-energies[a] / (k_B * T));
+        for (int a = 0; a < 3; ++a)
+            values[a] = prefactors[a] * std::exp(-energies[a] / (boltzmann_ev_per_k * T));
         return Mat3(Q * values.asDiagonal() * Q.transpose());
     };
     DiffusivityRecord record;

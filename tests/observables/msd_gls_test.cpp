@@ -15,10 +15,10 @@ namespace {
 
 using Path = std::vector<std::vector<Vec3>>; // [frame][ion]
 
-constexpr double interval = 0.5; // [ps]
+constexpr double frame_interval = 0.5; // [ps]
 
 /// Independent Gaussian walkers; variances per frame 1, 4, 0.25.
-Path random_path(std::size_t n_frames, std::size_t n_ions, std::uint64_t seed) {
+Path gaussian_path(std::size_t n_frames, std::size_t n_ions, std::uint64_t seed) {
     std::mt19937_64 random(seed);
     std::normal_distribution<double> step(0, 1);
     Path path(n_frames, std::vector<Vec3>(n_ions, Vec3::Zero()));
@@ -27,10 +27,10 @@ Path random_path(std::size_t n_frames, std::size_t n_ions, std::uint64_t seed) {
             path[t][k] = path[t - 1][k] + Vec3(step(random), 2 * step(random), 0.5 * step(random));
     return path;
 }
-const Vec3 true_D = Vec3(1, 4, 0.25) / (2 * interval);
+const Vec3 true_D = Vec3(1, 4, 0.25) / (2 * frame_interval);
 
 MsdSums msd_of(const Path& path, const std::vector<std::int64_t>& lags) {
-    MsdAccumulator msd(lags, path.front().size(), interval, 1000);
+    MsdAccumulator msd(lags, path.front().size(), frame_interval, 1000);
     for (const auto& frame : path) msd.add_frame(frame);
     return msd.finish();
 }
@@ -39,7 +39,7 @@ MsdSums msd_of(const Path& path, const std::vector<std::int64_t>& lags) {
 MsdSums empty_sums(std::int64_t n_frames, const std::vector<std::int64_t>& lags) {
     MsdSums s;
     s.lag_frames = lags;
-    s.frame_interval = interval;
+    s.frame_interval = frame_interval;
     s.n_frames = n_frames;
     return s;
 }
@@ -78,7 +78,7 @@ TEST_CASE("the weights are those of least squares with the covariance summed win
     Eigen::MatrixXd covariance(5, 5), line(5, 2);
     for (int i = 0; i < 5; ++i) {
         const std::int64_t a = lags[static_cast<std::size_t>(i) + 1];
-        line.row(i) << 1, 2 * static_cast<double>(a) * interval;
+        line.row(i) << 1, 2 * static_cast<double>(a) * frame_interval;
         for (int j = 0; j < 5; ++j) {
             const std::int64_t b = lags[static_cast<std::size_t>(j) + 1];
             const auto windows = [](std::int64_t lag) { return static_cast<double>(60 - lag + 31 - lag); };
@@ -156,7 +156,7 @@ TEST_CASE("every straight line is given back exactly, whatever its intercept", "
             sums.count.push_back(n);
             for (int a = 0; a < 3; ++a)
                 sums.sum.push_back(static_cast<double>(n) *
-                                   (intercept[a] + 2 * D[a] * interval * static_cast<double>(lag)));
+                                   (intercept[a] + 2 * D[a] * frame_interval * static_cast<double>(lag)));
         }
     const std::vector<std::int64_t> n{400};
     const auto blocks = cut_into_blocks(n, 100);
@@ -169,7 +169,7 @@ TEST_CASE("every straight line is given back exactly, whatever its intercept", "
     }
     // Ordinary least squares is the line of fit_msd.
     std::vector<double> time;
-    for (const std::int64_t lag : sums.lag_frames) time.push_back(interval * static_cast<double>(lag));
+    for (const std::int64_t lag : sums.lag_frames) time.push_back(frame_interval * static_cast<double>(lag));
     MsdSums bent = sums;
     for (std::size_t k = 0; k < bent.sum.size(); ++k)
         bent.sum[k] *= 1 + 0.1 * std::sin(static_cast<double>(k));
@@ -188,7 +188,7 @@ TEST_CASE("for random walks the slope is unbiased, its error is its scatter, and
     SlopeEstimator best, least_squares;
     for (int r = 0; r < repeats; ++r) {
         const std::vector<MsdSums> sums{
-            msd_of(random_path(300, 6, 1000 + static_cast<std::uint64_t>(r)), lags)};
+            msd_of(gaussian_path(300, 6, 1000 + static_cast<std::uint64_t>(r)), lags)};
         if (r == 0) {
             best = gls_estimator(sums, blocks, 0, 100);
             least_squares = ols_estimator(sums, blocks, 0, 100);
@@ -220,7 +220,7 @@ TEST_CASE("for random walks the slope is unbiased, its error is its scatter, and
 }
 
 TEST_CASE("block weights move D by the influence of the blocks", "[observables][gls]") {
-    const std::vector<MsdSums> sums{msd_of(random_path(400, 4, 5), every(5, 30, 5))};
+    const std::vector<MsdSums> sums{msd_of(gaussian_path(400, 4, 5), every(5, 30, 5))};
     const std::vector<std::int64_t> n{400};
     const auto blocks = cut_into_blocks(n, 50);
     const SlopeEstimator e = gls_estimator(sums, blocks, 0, 100);
@@ -259,7 +259,7 @@ TEST_CASE("the diffusive window begins where relaxation is over", "[observables]
         for (std::int64_t bin = 0; bin < 20; ++bin) {
             const Vec3 factor(1 + noise(random), 1 + noise(random), 1 + noise(random));
             for (const std::int64_t lag : sums.lag_frames) {
-                const double t = interval * static_cast<double>(lag);
+                const double t = frame_interval * static_cast<double>(lag);
                 sums.count.push_back(bin < 19 ? 500 : 500 - std::min<std::int64_t>(lag, 499));
                 for (int a = 0; a < 3; ++a)
                     sums.sum.push_back(static_cast<double>(sums.count.back()) *
@@ -272,7 +272,7 @@ TEST_CASE("the diffusive window begins where relaxation is over", "[observables]
     fill(0);
     const DiffusiveWindow straight = diffusive_window({sums}, blocks);
     CHECK(straight.found);
-    CHECK(straight.begin == interval); // the first lag
+    CHECK(straight.begin == frame_interval); // the first lag
     CHECK(straight.end == 500);
     fill(20);
     const DiffusiveWindow bent = diffusive_window({sums}, blocks);
@@ -280,7 +280,7 @@ TEST_CASE("the diffusive window begins where relaxation is over", "[observables]
     CHECK(bent.begin > 5);
     CHECK(bent.begin < 60);
     for (std::size_t k = 0; k < sums.sum.size(); ++k) { // t^0.8: never straight
-        const double t = interval * static_cast<double>(sums.lag_frames[k / 3 % sums.n_lags()]);
+        const double t = frame_interval * static_cast<double>(sums.lag_frames[k / 3 % sums.n_lags()]);
         sums.sum[k] = static_cast<double>(sums.count[k / 3]) * std::pow(t, 0.8) * (1 + noise(random) / 100);
     }
     const DiffusiveWindow never = diffusive_window({sums}, blocks);
@@ -299,7 +299,7 @@ TEST_CASE("a slope refuses empty windows and foreign lags and blocks", "[observa
     CHECK_THROWS_AS(gls_estimator(sums, {{1, 0, 50}}, 0, 20), DataError);
     CHECK_THROWS_AS(diffusive_window(sums, blocks), DataError);
     // A single block tells no error.
-    const std::vector<MsdSums> walk{msd_of(random_path(100, 2, 1), {2, 4, 8})};
+    const std::vector<MsdSums> walk{msd_of(gaussian_path(100, 2, 1), {2, 4, 8})};
     const auto one = cut_into_blocks(n, 100);
     CHECK(std::isnan(estimate_slope(gls_estimator(walk, one, 0, 10), walk, one).error()[0]));
 }

@@ -12,11 +12,12 @@ using mesolith::test::contains_text;
 
 namespace {
 
-constexpr double k_B = units::boltzmann_ev_per_k;
+using units::boltzmann_ev_per_k;
 
-/// Lattice gas in mean field at T: U / (k_B T / e) = -ln(s / (1 - s)) - g (1 - 2 s); Theta = 1/(1-s) - 2 g s.
+/// Lattice gas in mean field at T: U / (boltzmann_ev_per_k T / e) = -ln(s / (1 - s)) - g (1 - 2 s); Theta =
+/// 1/(1-s) - 2 g s.
 double regular_voltage(double s, double g, double T) {
-    return 0.2 - k_B * T * (std::log(s / (1 - s)) + g * (1 - 2 * s));
+    return 0.2 - boltzmann_ev_per_k * T * (std::log(s / (1 - s)) + g * (1 - 2 * s));
 }
 
 struct Curve {
@@ -40,7 +41,7 @@ TEST_CASE("a straight voltage curve gives Theta = e b s / k T to rounding", "[ob
     CHECK(theta.masked().empty());
     for (const double T : {250., 300., 688.})
         for (const double s : {0.05, 0.1, 0.4321, 0.9})
-            CHECK(std::abs(theta.at(s, T)->value / (0.3 * s / (k_B * T)) - 1) < 1e-12);
+            CHECK(std::abs(theta.at(s, T)->value / (0.3 * s / (boltzmann_ev_per_k * T)) - 1) < 1e-12);
 }
 
 TEST_CASE("the voltage of the ideal lattice gas gives 1 / (1 - s), to second order in the spacing",

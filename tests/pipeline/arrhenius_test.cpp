@@ -21,7 +21,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-constexpr double k_B = units::boltzmann_ev_per_k;
+using units::boltzmann_ev_per_k;
 
 HopData by_hand() {
     HopData run;
@@ -94,8 +94,8 @@ TEST_CASE("walkers whose rates follow an Arrhenius law give its energy back and 
         Kernel kernel;
         kernel.basis = row_of_two();
         kernel.lag_time = 1;
-        const double near = 5 * std::exp(-near_energy / (k_B * T)),
-                     far = 0.1 * std::exp(-far_energy / (k_B * T));
+        const double near = 5 * std::exp(-near_energy / (boltzmann_ev_per_k * T)),
+                     far = 0.1 * std::exp(-far_energy / (boltzmann_ev_per_k * T));
         kernel.entries = {{0, {0, 0, 0}, 1 - near - far}, {1, {0, 0, 0}, near}, {1, {-1, 0, 0}, far},
                           {1, {0, 0, 0}, 1 - near - far}, {0, {0, 0, 0}, near}, {0, {1, 0, 0}, far}};
         kernel.column = {0, 3, 6};
@@ -120,8 +120,8 @@ TEST_CASE("walkers whose rates follow an Arrhenius law give its energy back and 
         CHECK(std::abs(near.fit->log_prefactor - std::log(5.)) < 4 * std::sqrt(near.fit->covariance(0, 0)));
         REQUIRE(near.lasting_fit);
         // The next hop goes back with the share of the near rate.
-        const double near_rate = 5 * std::exp(-near_energy / (k_B * 800)),
-                     far_rate = 0.1 * std::exp(-far_energy / (k_B * 800)),
+        const double near_rate = 5 * std::exp(-near_energy / (boltzmann_ev_per_k * 800)),
+                     far_rate = 0.1 * std::exp(-far_energy / (boltzmann_ev_per_k * 800)),
                      share = far_rate / (near_rate + far_rate);
         const auto n = static_cast<double>(near.at[2].hops);
         CHECK(std::abs(static_cast<double>(near.at[2].lasting) - share * n) <

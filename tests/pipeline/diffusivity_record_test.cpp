@@ -25,7 +25,7 @@ using namespace mesolith::test;
 
 namespace {
 
-const char* const input = R"([run]
+const char* const record_input = R"([run]
 seed = 77
 [meso]
 occupancy = "exclusion"
@@ -42,7 +42,7 @@ vacancy_fraction = 0.1
 "meso.gas.vacancy_fraction" = [0.01, 0.05, 0.1]
 )";
 
-constexpr const char* names[] = {"xx", "yy", "zz", "yz", "xz", "xy"};
+constexpr const char* tensor_names[] = {"xx", "yy", "zz", "yz", "xz", "xy"};
 constexpr std::pair<int, int> places[] = {{0, 0}, {1, 1}, {2, 2}, {1, 2}, {0, 2}, {0, 1}};
 constexpr double x_full = 3.75;
 
@@ -73,8 +73,8 @@ std::vector<SummaryNumber> summary_of(const Gas& g, const std::string& ending = 
     add(out, "vacancy_fraction" + ending, g.vacant(), none);
     add(out, "gas_temperature" + ending, g.temperature, none);
     for (std::size_t c = 0; c < 6; ++c) {
-        add(out, fmt::format("D_tracer_{}{}", names[c], ending), g.tracer(c), 0.01 * g.tracer(c));
-        add(out, fmt::format("D_J_{}{}", names[c], ending), g.collective(c), 0.03 * g.collective(c));
+        add(out, fmt::format("D_tracer_{}{}", tensor_names[c], ending), g.tracer(c), 0.01 * g.tracer(c));
+        add(out, fmt::format("D_J_{}{}", tensor_names[c], ending), g.collective(c), 0.03 * g.collective(c));
     }
     const double tracer = Gas::mean([&](std::size_t c) { return g.tracer(c); });
     const double collective = Gas::mean([&](std::size_t c) { return g.collective(c); });
@@ -88,7 +88,7 @@ std::vector<SummaryNumber> summary_of(const Gas& g, const std::string& ending = 
 
 struct Sweep {
     explicit Sweep(const TemporaryFolder& where)
-        : config(parse_config(input, where.file("in.toml", input),
+        : config(parse_config(record_input, where.file("in.toml", record_input),
                               {{"run.output=\"" + where.path() + "\""}, false})) {
         for (const SweepPoint& p : sweep_points(*config.sweep)) {
             const auto number = [&](std::size_t axis) {
@@ -199,7 +199,7 @@ TEST_CASE("a record says which sweep it is from: version, seed, checksums", "[pi
     CHECK_THAT(from.steps[0], contains_text("x = 3.75 (1 - vacancy fraction)"));
 }
 
-TEST_CASE("points that failed or wait are holes with names, and a regular grid is refused",
+TEST_CASE("points that failed or wait are holes with tensor_names, and a regular grid is refused",
           "[pipeline][record]") {
     const TemporaryFolder folder;
     Sweep sweep(folder);

@@ -63,9 +63,9 @@ n_frames = 300
 )";
 
 /// An input of its own folder, with the hop list beside it.
-struct Input {
+struct GasInput {
     test::TemporaryFolder folder;
-    Input() { write_text_file(folder / "cubic.toml", cubic_hops); }
+    GasInput() { write_text_file(folder / "cubic.toml", cubic_hops); }
     Config config(const std::string& text, std::vector<std::string> set = {},
                   const std::string& out = "out") const {
         set.push_back("run.output=\"" + (folder / out) + "\"");
@@ -103,7 +103,7 @@ std::vector<double> numbers(const Hdf5File& file, std::size_t steps = 1) {
 } // namespace
 
 TEST_CASE("a lattice gas from an input file has the exact D_J, Theta and chemical D", "[pipeline][gas]") {
-    const Input input;
+    const GasInput input;
     REQUIRE(run_meso(input.config(cubic_gas)) == StageOutcome::done);
     const Hdf5File file = input.result();
     const double k = cubic_rate(600), M = 216, N = 150, exact = 9 * k * (M - N) / (M - 1);
@@ -141,7 +141,7 @@ TEST_CASE("a lattice gas from an input file has the exact D_J, Theta and chemica
 }
 
 TEST_CASE("both solvers give the same transport", "[pipeline][gas]") {
-    const Input input;
+    const GasInput input;
     for (const char* solver : {"null_event", "rejection_free"})
         REQUIRE(run_meso(input.config(cubic_gas, {std::string("meso.gas.solver=") + solver}, solver)) ==
                 StageOutcome::done);
@@ -157,7 +157,7 @@ TEST_CASE("both solvers give the same transport", "[pipeline][gas]") {
 
 TEST_CASE("one and two threads and a run that is stopped all the time give the same lattice gas",
           "[pipeline][gas][parallel]") {
-    const Input input;
+    const GasInput input;
     const std::string text = std::string(cubic_gas) +
                              "equilibration_ps = 50\ntemperature_schedule_ps_K = [[0, 600], [2500, 500]]\n"
                              "[[meso.gas.pair]]\ndistance_angstrom = 3\nenergy_eV = 0.02\n";
@@ -181,7 +181,7 @@ TEST_CASE("one and two threads and a run that is stopped all the time give the s
 }
 
 TEST_CASE("each temperature of a schedule has its own rates", "[pipeline][gas]") {
-    const Input input;
+    const GasInput input;
     REQUIRE(run_meso(input.config(std::string(cubic_gas) +
                                   "temperature_schedule_ps_K = [[0, 600], [1000, 800], [2000, 600]]\n")) ==
             StageOutcome::done);
@@ -198,7 +198,7 @@ TEST_CASE("each temperature of a schedule has its own rates", "[pipeline][gas]")
 }
 
 TEST_CASE("species that are slower, pinned or attract each other are told apart", "[pipeline][gas]") {
-    const Input input;
+    const GasInput input;
     std::string text = cubic_gas;
     text.replace(text.find("n_ions = 150"), 12, "equilibration_ps = 500");
     text += R"([[meso.gas.species]]
@@ -235,7 +235,7 @@ species = ["Li", "Na"]
 }
 
 TEST_CASE("a run stops as soon as D* is known well enough", "[pipeline][gas]") {
-    const Input input;
+    const GasInput input;
     REQUIRE(run_meso(input.config(cubic_gas, {"meso.gas.relative_precision=0.1"})) == StageOutcome::done);
     const Hdf5File file = input.result();
     CHECK(file.group("gas").attribute<std::int64_t>("stopped_early") == 1);
@@ -245,7 +245,7 @@ TEST_CASE("a run stops as soon as D* is known well enough", "[pipeline][gas]") {
 }
 
 TEST_CASE("a lattice gas between a reservoir and a sink has a profile and a flux", "[pipeline][gas]") {
-    const Input input;
+    const GasInput input;
     std::string text = cubic_gas;
     text.replace(text.find("total_time"), 0,
                  "faces_a = [\"reservoir\", \"absorbing\"]\nconcentration_a = [0.4, 0]\n");
@@ -266,7 +266,7 @@ TEST_CASE("a lattice gas between a reservoir and a sink has a profile and a flux
 }
 
 TEST_CASE("what a lattice gas cannot do is said", "[pipeline][gas][bad]") {
-    const Input input;
+    const GasInput input;
     const std::string text = cubic_gas;
     CHECK_THAT(
         input.problem(text, {"meso.gas.n_ions=217"}),
@@ -304,7 +304,7 @@ TEST_CASE("what a lattice gas cannot do is said", "[pipeline][gas][bad]") {
 }
 
 TEST_CASE("Theta of a chain with pair energies is that of the transfer matrix", "[pipeline][gas]") {
-    const Input input;
+    const GasInput input;
     write_text_file(input.folder / "chain.toml", R"([crystal]
 lattice_angstrom = [[3, 0, 0], [0, 9, 0], [0, 0, 9]]
 sites_fractional = [[0, 0, 0]]

@@ -18,7 +18,7 @@ using test::contains_text;
 namespace {
 
 /// An input of its own folder, without trajectory.
-struct Input {
+struct MesoInput {
     test::TemporaryFolder folder;
 
     Config config(const std::string& text, std::vector<std::string> set = {}) const {
@@ -49,7 +49,7 @@ precision = "both"
 
 TEST_CASE("a pulse among voxels spreads as its diffusion tensor says, in field and walkers",
           "[pipeline][meso]") {
-    const Input input;
+    const MesoInput input;
     REQUIRE(run_meso(input.config(pulse)) == StageOutcome::done);
     const Hdf5File file = input.result();
     const auto time = file.read<double>("field/time");
@@ -75,7 +75,7 @@ TEST_CASE("a pulse among voxels spreads as its diffusion tensor says, in field a
 TEST_CASE("both engines and both ways of time give the same answers", "[pipeline][meso]") {
     std::vector<std::vector<double>> profiles;
     for (const char* engine : {"stencil", "bloch"}) {
-        const Input input;
+        const MesoInput input;
         REQUIRE(run_meso(input.config(pulse, {std::string("meso.field.engine=") + engine,
                                               "meso.walkers.time=continuous"})) == StageOutcome::done);
         profiles.push_back(input.result().read<double>("field/profile"));
@@ -91,7 +91,7 @@ TEST_CASE("both engines and both ways of time give the same answers", "[pipeline
 }
 
 TEST_CASE("layers in series: walkers, homogenisation and the formula agree", "[pipeline][meso]") {
-    const Input input;
+    const MesoInput input;
     const char* const laminate = R"([meso]
 size = [8, 2, 2]
 voxel_nm = [1, 1, 1]
@@ -123,7 +123,7 @@ n = 20000
 
 TEST_CASE("between a reservoir and a wall that absorbs flux, profile and time to leave are exact",
           "[pipeline][meso]") {
-    const Input input;
+    const MesoInput input;
     const char* const slab = R"([meso]
 size = [12, 4, 4]
 voxel_nm = [1, 1, 1]
@@ -167,7 +167,7 @@ start = "empty"
 }
 
 TEST_CASE("materials are turned, scaled, weighted and brought to one lag", "[pipeline][meso]") {
-    const Input input;
+    const MesoInput input;
     write_kernel_file(input.folder / "a.json", test::simple_cubic(3, 0.4, 2), "a");
     write_kernel_file(input.folder / "b.json", test::simple_cubic(3, 0.4, 1), "b");
     const std::string head = "[meso]\nsize = [4, 4, 4]\nunit = \"cells\"\ntemperature_K = 600\n";
@@ -195,7 +195,7 @@ TEST_CASE("materials are turned, scaled, weighted and brought to one lag", "[pip
 }
 
 TEST_CASE("a domain that does not fit together ends in one line that says why", "[pipeline][meso][bad]") {
-    const Input input;
+    const MesoInput input;
     write_kernel_file(input.folder / "a.json", test::simple_cubic(3), "a");
     write_kernel_file(input.folder / "b.json", test::alternating_chain(), "b");
     write_kernel_file(input.folder / "drift.json", test::random_nonreversible(4, 1), "drift");

@@ -20,10 +20,10 @@ using namespace mesolith::test;
 
 namespace {
 
-constexpr double k_B = units::boltzmann_ev_per_k;
+using units::boltzmann_ev_per_k;
 
 double law(double prefactor, double energy, double temperature) {
-    return prefactor * std::exp(-energy / (k_B * temperature));
+    return prefactor * std::exp(-energy / (boltzmann_ev_per_k * temperature));
 }
 
 const char* const input = R"([meso]
@@ -251,7 +251,8 @@ TEST_CASE("values at a temperature carry their error and say when they are extra
     const std::string text = values_at(fits, {500, 800, 300});
     CHECK_THAT(text, contains_text("D at 500 K: 0.00964 ± 0.00096 m^2/s\n"));
     CHECK_THAT(text, contains_text("D at 800 K: 0.0550 ± 0.0027 m^2/s\n"));
-    const double b5 = 1 / (k_B * 500), b8 = 1 / (k_B * 800), b3 = 1 / (k_B * 300);
+    const double b5 = 1 / (boltzmann_ev_per_k * 500), b8 = 1 / (boltzmann_ev_per_k * 800),
+                 b3 = 1 / (boltzmann_ev_per_k * 300);
     const double error = std::hypot(0.1 * (b3 - b8), 0.05 * (b5 - b3)) / (b5 - b8);
     CHECK(std::abs(fits[0].fit.log_error_at(300) / error - 1) < 1e-10);
     CHECK_THAT(text, contains_text(fmt::format("D at 300 K: {:.3g} ", law(1, 0.2, 300)).substr(0, 12)));

@@ -12,6 +12,8 @@
 
 namespace mesolith::test {
 
+inline Face reservoir(double concentration) { return {FaceKind::reservoir, concentration}; }
+
 /// Detailed balance, hops of up to two cells.
 inline Kernel far_hopping(std::uint64_t seed, double scale) {
     std::mt19937_64 random(11); // the same sites and weights for every seed

@@ -9,6 +9,9 @@ namespace mesolith {
 /// that turns a into b (optimal string alignment). Time O(|a| |b|).
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
+/// A to Z in small letters; other bytes stay.
+[[nodiscard]] std::string lower_case(std::string_view text);
+
 /// The candidate the user may have meant, for "did you mean ...?"; "" when none is near. Near: at most a
 /// third of the longer word to edit (one edit at least, but never all of it), or one is the beginning of the
 /// other (four characters at least). Case and '-' against '_' do not count. The first of equally near ones.

@@ -49,6 +49,8 @@ struct Hdf5WriteOptions {
     Hdf5Shape chunk;     ///< empty = whole rows, about 256 KiB
 };
 
+[[nodiscard]] Hdf5WriteOptions about(const char* units, const char* description);
+
 /// Owner of one HDF5 identifier (hid_t); move only.
 class Hdf5Handle {
 public:

@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mesolith {
 
@@ -9,5 +10,11 @@ namespace mesolith {
 
 /// A JSON number that reads back to the same double; null for NaN and infinities, which JSON does not have.
 [[nodiscard]] std::string json_number(double value);
+
+/// [items], each of them JSON already.
+[[nodiscard]] std::string json_list(const std::vector<std::string>& items, const char* separator = ", ");
+
+/// [numbers] as json_number writes them.
+[[nodiscard]] std::string json_numbers(const std::vector<double>& values);
 
 } // namespace mesolith

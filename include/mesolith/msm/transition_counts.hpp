@@ -15,6 +15,7 @@ struct Transition {
 
     /// The same move in reverse.
     Transition reversed() const { return {to, from, -R}; }
+    bool is_stay() const { return from == to && R.isZero(); }
     friend bool operator<(const Transition& a, const Transition& b) {
         if (a.from != b.from) return a.from < b.from;
         if (a.to != b.to) return a.to < b.to;
