@@ -16,7 +16,6 @@ namespace mesolith {
 
 namespace {
 
-
 void check_sweeps(double sweeps) {
     if (!(sweeps >= 0) || !std::isfinite(sweeps))
         throw DataError(fmt::format("{} sweeps (must be finite and not negative). Correct it", sweeps));

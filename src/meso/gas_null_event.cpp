@@ -47,7 +47,6 @@ CellStep turned(const CellStep& step) {
     return back; // only R is compared
 }
 
-
 } // namespace
 
 NullEvents::NullEvents(const GasModel& model, const GasState& typical)
