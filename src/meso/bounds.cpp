@@ -91,7 +91,8 @@ Eigen::SelfAdjointEigenSolver<Mat3> principal(const Mat3& D) {
     const double scale = D.cwiseAbs().maxCoeff();
     if (!D.allFinite() || (D - D.transpose()).cwiseAbs().maxCoeff() > 1e-9 * scale)
         throw DataError("diffusion tensor that is not symmetric (or not finite)");
-    Eigen::SelfAdjointEigenSolver<Mat3> eigen((D + D.transpose()) / 2);
+    const Mat3 symmetric = (D + D.transpose()) / 2;
+    Eigen::SelfAdjointEigenSolver<Mat3> eigen(symmetric);
     if (eigen.eigenvalues()[0] < -1e-9 * scale)
         throw DataError(
             fmt::format("diffusion tensor with a negative eigenvalue {:.3g} A^2/ps", eigen.eigenvalues()[0]));
@@ -146,8 +147,10 @@ TensorBounds wiener_bounds(std::span<const PhaseTensor> phases) {
     int n_open = 0; // eigenvalues ascend
     while (n_open < 3 && open.eigenvalues()[n_open] < 1e-9) ++n_open;
     if (n_open == 0) return bounds;
-    const Eigen::MatrixXd Q = open.eigenvectors().leftCols(n_open);
-    Eigen::MatrixXd resistance = Eigen::MatrixXd::Zero(n_open, n_open);
+    Mat3 onto_open = Mat3::Zero();
+    for (int k = 0; k < n_open; ++k)
+        onto_open += open.eigenvectors().col(k) * open.eigenvectors().col(k).transpose();
+    Mat3 resistance = Mat3::Zero();
     for (const PhaseTensor& p : phases) {
         if (p.fraction == 0) continue;
         const auto eigen = principal(p.diffusivity);
@@ -156,12 +159,12 @@ TensorBounds wiener_bounds(std::span<const PhaseTensor> phases) {
             if (eigen.eigenvalues()[k] > nothing * largest)
                 inverse += eigen.eigenvectors().col(k) * eigen.eigenvectors().col(k).transpose() /
                            eigen.eigenvalues()[k];
-        resistance += p.fraction / sum * (Q.transpose() * inverse * Q);
+        resistance += p.fraction / sum * (onto_open * inverse * onto_open);
     }
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(resistance);
-    bounds.lower = Q * eigen.eigenvectors() * eigen.eigenvalues().cwiseInverse().asDiagonal() *
-                   eigen.eigenvectors().transpose() * Q.transpose();
-    bounds.lower = ((bounds.lower + bounds.lower.transpose()) / 2).eval();
+    const Eigen::SelfAdjointEigenSolver<Mat3> eigen(resistance);
+    for (int k = 3 - n_open; k < 3; ++k) // the others, zeros, belong to blocked directions
+        bounds.lower +=
+            eigen.eigenvectors().col(k) * eigen.eigenvectors().col(k).transpose() / eigen.eigenvalues()[k];
     return bounds;
 }
 

@@ -4,6 +4,7 @@
 #endif
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numbers>
 #include <type_traits>
@@ -36,27 +37,37 @@ Eigen::VectorXd start_vector(Eigen::Index n, int round) {
     return x;
 }
 
+/// What Spectra multiplies with: one type for all, since each costs the compiler ten seconds.
+struct RealOperator {
+    using Scalar = double; // asked for by Spectra
+    Eigen::Index size;
+    std::function<void(const double*, double*)> apply;
+    Eigen::Index rows() const { return size; }
+    Eigen::Index cols() const { return size; }
+    void perform_op(const double* in, double* out) const { apply(in, out); }
+};
+
 /// y = (S - V diag(lambda) V^H) x of a Hermitian S, in real numbers: a complex vector is the real one of
 /// twice its length, and S stays symmetric.
-template <class Scalar_>
+template <class Scalar>
 struct Deflated {
-    using Scalar = double; // asked for by Spectra
-    using Vector = Eigen::Matrix<Scalar_, Eigen::Dynamic, 1>;
-    using Matrix = Eigen::Matrix<Scalar_, Eigen::Dynamic, Eigen::Dynamic>;
-    static constexpr Eigen::Index width = std::is_same_v<Scalar_, double> ? 1 : 2;
+    using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
+    using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+    static constexpr Eigen::Index width = std::is_same_v<Scalar, double> ? 1 : 2;
 
-    const Eigen::SparseMatrix<Scalar_>& matrix;
+    const Eigen::SparseMatrix<Scalar>& matrix;
     Matrix found; // orthonormal
     Eigen::VectorXd values;
 
-    Eigen::Index rows() const { return width * matrix.rows(); }
-    Eigen::Index cols() const { return rows(); }
-    void perform_op(const double* in, double* out) const {
-        const Eigen::Map<const Vector> x(reinterpret_cast<const Scalar_*>(in), matrix.rows());
-        Eigen::Map<Vector> y(reinterpret_cast<Scalar_*>(out), matrix.rows());
+    RealOperator in_real_numbers() const {
+        return {width * matrix.rows(), [this](const double* in, double* out) { multiply(in, out); }};
+    }
+    void multiply(const double* in, double* out) const {
+        const Eigen::Map<const Vector> x(reinterpret_cast<const Scalar*>(in), matrix.rows());
+        Eigen::Map<Vector> y(reinterpret_cast<Scalar*>(out), matrix.rows());
         y.noalias() = matrix * x;
         if (found.cols() > 0) {
-            const Vector share = (found.adjoint() * x).cwiseProduct(values.template cast<Scalar_>());
+            const Vector share = (found.adjoint() * x).cwiseProduct(values.template cast<Scalar>());
             y.noalias() -= found * share;
         }
     }
@@ -77,7 +88,8 @@ struct Deflated {
     /// Ritz values and vectors of all that was found, by falling modulus.
     void rotate() {
         const Matrix image = matrix * found;
-        const Eigen::SelfAdjointEigenSolver<Matrix> solver(Matrix(found.adjoint() * image));
+        const Matrix projected = found.adjoint() * image;
+        const Eigen::SelfAdjointEigenSolver<Matrix> solver(projected);
         std::vector<Eigen::Index> order(static_cast<std::size_t>(found.cols()));
         for (std::size_t k = 0; k < order.size(); ++k) order[k] = static_cast<Eigen::Index>(k);
         std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
@@ -92,50 +104,54 @@ struct Deflated {
     }
 };
 
+/// Eigenpairs of largest modulus, `n` of them.
+void search(RealOperator op, Eigen::Index n, int round, Eigen::VectorXd& values, Eigen::MatrixXd& vectors) {
+    for (Eigen::Index basis = 2 * n + 20;; basis *= 2) {
+        Spectra::SymEigsSolver<RealOperator> solver(op, n, std::min(basis, op.rows()));
+        const Eigen::VectorXd start = start_vector(op.rows(), round);
+        solver.init(start.data());
+        solver.compute(Spectra::SortRule::LargestMagn, 3000, tolerance);
+        if (solver.info() == Spectra::CompInfo::Successful) {
+            values = solver.eigenvalues();
+            vectors = solver.eigenvectors();
+            return;
+        }
+        if (basis >= op.rows() || basis > 40 * n + 400)
+            throw DataError("the slow modes of a kernel did not converge (hop probabilities span too many "
+                            "decades). Ask for fewer modes");
+    }
+}
+
 template <class Scalar>
 Eigenpairs lanczos(const Eigen::SparseMatrix<Scalar>& m, std::size_t n_wanted,
                    const typename Deflated<Scalar>::Matrix& known) {
-    using Operator = Deflated<Scalar>;
-    using Vector = typename Operator::Vector;
-    Operator op{m, known, Eigen::VectorXd::Ones(known.cols())};
+    using Vector = typename Deflated<Scalar>::Vector;
+    Deflated<Scalar> rest{m, known, Eigen::VectorXd::Ones(known.cols())};
     const auto n =
         static_cast<Eigen::Index>(std::min<std::size_t>(n_wanted, static_cast<std::size_t>(m.rows())));
     Eigen::Index ask = std::max<Eigen::Index>(n - known.cols(), 0) + 2;
     constexpr int most_rounds = 200;
     for (int round = 0; round < most_rounds; ++round) {
+        const RealOperator op = rest.in_real_numbers();
         ask = std::min(ask, op.rows() - 2);
-        bool converged = false;
         Eigen::VectorXd values;
         Eigen::MatrixXd vectors;
-        for (Eigen::Index basis = 2 * ask + 20; !converged; basis *= 2) {
-            Spectra::SymEigsSolver<Operator> solver(op, ask, std::min(basis, op.rows()));
-            const Eigen::VectorXd start = start_vector(op.rows(), round);
-            solver.init(start.data());
-            solver.compute(Spectra::SortRule::LargestMagn, 3000, tolerance);
-            converged = solver.info() == Spectra::CompInfo::Successful;
-            if (converged) {
-                values = solver.eigenvalues();
-                vectors = solver.eigenvectors();
-            } else if (basis >= op.rows() || basis > 40 * ask + 400) {
-                throw DataError("the slow modes of a kernel did not converge (hop probabilities span too "
-                                "many decades). Ask for fewer modes");
-            }
-        }
+        search(op, ask, round, values, vectors);
         // All that is as large as the n-th is in hand once a search without it finds only smaller ones.
-        const double cut = op.values.size() >= n ? std::abs(op.values[n - 1]) * (1 - 1e-7) : 0.0;
+        const double cut = rest.values.size() >= n ? std::abs(rest.values[n - 1]) * (1 - 1e-7) : 0.0;
         bool news = false;
         for (Eigen::Index k = 0; k < values.size(); ++k)
-            if (op.values.size() < n || std::abs(values[k]) > cut)
-                news = op.add(Eigen::Map<const Vector>(reinterpret_cast<const Scalar*>(vectors.col(k).data()),
-                                                       m.rows())) ||
+            if (rest.values.size() < n || std::abs(values[k]) > cut)
+                news = rest.add(Eigen::Map<const Vector>(
+                           reinterpret_cast<const Scalar*>(vectors.col(k).data()), m.rows())) ||
                        news;
-        if (!news && op.values.size() >= n) break;
-        op.rotate();
-        ask = op.values.size() >= n ? 2 : n - op.values.size() + 2;
+        if (!news && rest.values.size() >= n) break;
+        rest.rotate();
+        ask = rest.values.size() >= n ? 2 : n - rest.values.size() + 2;
     }
     Eigenpairs pairs;
-    pairs.values = op.values.template cast<Complex>();
-    pairs.right = pairs.left = op.found.template cast<Complex>();
+    pairs.values = rest.values.template cast<Complex>();
+    pairs.right = pairs.left = rest.found.template cast<Complex>();
     return pairs;
 }
 
