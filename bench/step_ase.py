@@ -31,6 +31,8 @@ interval_ps = {length}
 n_replicas = 1
 [ions]
 mobile = ["Li"]
+[sites]
+source = "averaged"
 """
 
 

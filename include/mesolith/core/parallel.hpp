@@ -39,10 +39,14 @@ void for_blocks(std::size_t n, std::size_t block_size, F&& f) {
     if (n == 0) return;
     block_size = std::max<std::size_t>(block_size, 1);
     const auto n_blocks = static_cast<std::ptrdiff_t>((n + block_size - 1) / block_size);
+    if (n_blocks == 1) { // no region of one thread: libgomp makes new threads for every loop inside another
+        f(std::size_t{0}, n);
+        return;
+    }
     std::exception_ptr error;
     std::mutex error_mutex;
     std::atomic<bool> failed{false};
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads()) if (n_blocks > 1)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads())
     for (std::ptrdiff_t b = 0; b < n_blocks; ++b) {
         if (failed.load(std::memory_order_relaxed)) continue;
         const std::size_t begin = static_cast<std::size_t>(b) * block_size;

@@ -181,7 +181,12 @@ Model load_model(const std::string& path, const TorchMaceOptions& options) {
     omp_set_num_threads(outside);
     // Otherwise threads add gradients of float atomically, in the order in which they come: other bits each
     // time.
-    if (model.device.is_cpu()) at::globalContext().setDeterministicAlgorithms(true, true);
+    if (model.device.is_cpu()) {
+        at::globalContext().setDeterministicAlgorithms(true, true);
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 2)
+        at::globalContext().setDeterministicFillUninitializedMemory(false); // it would fill all new tensors
+#endif
+    }
 
     model.module = load_module(path, model.device);
     refuse_other_models(model.module, path);
