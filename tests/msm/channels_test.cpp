@@ -37,10 +37,10 @@ struct BondsOf {
     }
 };
 
-using test::here;
-using test::x;
-using test::y;
-using test::z;
+using test::cells::here;
+using test::cells::x;
+using test::cells::y;
+using test::cells::z;
 
 } // namespace
 

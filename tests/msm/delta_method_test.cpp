@@ -16,7 +16,7 @@ using namespace mesolith::test;
 
 namespace {
 
-using test::here;
+using test::cells::here;
 
 Mat3 diffusivity(const TransitionCounts& counts, const SiteBasis& basis, const EstimatorOptions& options,
                  const std::vector<double>& weights) {

@@ -20,8 +20,8 @@ using namespace mesolith::test;
 
 namespace {
 
-using test::here;
-using test::x;
+using test::cells::here;
+using test::cells::x;
 
 /// One site, hops by one cell of length a along x at these rates.
 Generator drifting_walk(double forward, double backward, double a = 2) {

@@ -15,8 +15,8 @@ using namespace mesolith::test;
 
 namespace {
 
-using test::here;
-using test::x;
+using test::cells::here;
+using test::cells::x;
 
 std::vector<TimeBlock> one_block(const std::vector<SiteTrajectory>& trajectories) {
     std::vector<std::int64_t> n_frames;

@@ -18,7 +18,7 @@ using namespace mesolith::test;
 
 namespace {
 
-using test::here;
+using test::cells::here;
 
 SiteBasis three_sites() {
     SiteBasis basis;

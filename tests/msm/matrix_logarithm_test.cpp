@@ -14,7 +14,7 @@ using namespace mesolith::test;
 
 namespace {
 
-using test::x;
+using test::cells::x;
 
 /// One site that moves by one cell with probability p each way.
 Kernel lazy_walk(double p, double lag_time = 1) {

@@ -18,7 +18,7 @@ using namespace mesolith::test;
 
 namespace {
 
-using test::here;
+using test::cells::here;
 
 Transition moved(const SiteOperation& op, const Transition& t) {
     const auto j = static_cast<std::size_t>(t.from), i = static_cast<std::size_t>(t.to);

@@ -14,7 +14,7 @@ using namespace mesolith::test;
 
 namespace {
 
-using test::here;
+using test::cells::here;
 
 Stay stay(double time, bool left = true, bool entered = true) { return {0, SiteId{0}, time, entered, left}; }
 

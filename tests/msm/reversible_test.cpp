@@ -18,7 +18,7 @@ using namespace mesolith::test;
 
 namespace {
 
-using test::here;
+using test::cells::here;
 const EstimatorOptions reversible{Estimator::reversible, {}};
 
 std::size_t index_of(std::int32_t k) { return static_cast<std::size_t>(k); }
