@@ -60,7 +60,7 @@ def seconds_of_ours(*case):
 def seconds_of_ase(model, frame, precision, threads):
     """Of one step and atom. In a process of its own: torch wants its number of threads before it begins."""
     code = f"""
-import logging, time, warnings
+import time
 import torch
 torch.set_num_threads({threads})
 import ase.io, ase.units

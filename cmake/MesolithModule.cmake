@@ -6,9 +6,10 @@ target_compile_options(mesolith_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wcast-align -Wunused -Woverloaded-virtual
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> # false alarms of GCC 12 on std::string (its bug 105651)
   $<$<CXX_COMPILER_ID:Clang>:-Wno-bitwise-instead-of-logical> # tests without a branch are meant
-  # Several sources compiled as one (CMAKE_UNITY_BUILD): names of one file meet those of the next.
-  $<$<BOOL:${CMAKE_UNITY_BUILD}>:-Wno-shadow> $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage>
   $<$<BOOL:${MESOLITH_WERROR}>:-Werror>)
+if(CMAKE_UNITY_BUILD) # several sources compiled as one: names of one file meet those of the next
+  target_compile_options(mesolith_warnings INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 if(MESOLITH_SANITIZE)
   add_compile_options(-fsanitize=${MESOLITH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MESOLITH_SANITIZE})

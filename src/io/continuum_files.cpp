@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/text.hpp"
 #include "mesolith/core/units.hpp"
 #include "mesolith/core/version.hpp"
 #include "mesolith/io/json.hpp"
@@ -37,13 +38,6 @@ constexpr std::array<Name, 7> names{{{"pybamm", "PyBaMM"},
 
 std::string axis(double value) { return fmt::format("{:.17g}", value); }
 std::string number(double value) { return std::isnan(value) ? "nan" : fmt::format("{}", value); }
-
-template <class List, class F>
-std::string joined(const List& list, F&& text_of, const char* separator = " ") {
-    std::vector<std::string> items;
-    for (const auto& item : list) items.push_back(text_of(item));
-    return fmt::format("{}", fmt::join(items, separator));
-}
 
 const char* meaning(DiffusivityKind kind) {
     switch (kind) {
@@ -297,7 +291,7 @@ std::string matlab_text(const DiffusivityRecord& r, const ContinuumOptions& opti
                        "    sto = theta0 + soc .* (theta100 - theta0);\n",
                        axis(options.reference_temperature), axis(s0), axis(s100));
     out += fmt::format("    s = [{}];\n    t = [{}];\n    lnD = [ ...\n{}    ];\n",
-                       joined(grid.stoichiometry, axis), joined(grid.temperature, axis),
+                       joined(grid.stoichiometry, axis, " "), joined(grid.temperature, axis, " "),
                        log_rows(grid, values_on(r, options.scalar), "; ..."));
     return out + "    f = at(1);\n"
                  "    for j = 1 : numel(t) - 1\n"
@@ -379,8 +373,8 @@ std::string moose_text(const DiffusivityRecord& r, DiffusivityScalar scalar) {
     const std::size_t n_T = grid.temperature.size();
     std::string out = with_mark(header(r, scalar), "# ");
     out += "# X: stoichiometry, Y: temperature [K]; a row per temperature, stoichiometry runs fastest\n";
-    out += fmt::format("AXIS X\n{}\n", joined(grid.stoichiometry, axis));
-    if (n_T > 1) out += fmt::format("AXIS Y\n{}\n", joined(grid.temperature, axis));
+    out += fmt::format("AXIS X\n{}\n", joined(grid.stoichiometry, axis, " "));
+    if (n_T > 1) out += fmt::format("AXIS Y\n{}\n", joined(grid.temperature, axis, " "));
     out += "DATA\n";
     for (std::size_t j = 0; j < n_T; ++j) {
         std::vector<std::string> row;
@@ -398,7 +392,7 @@ std::string comsol_text(const DiffusivityRecord& r, DiffusivityScalar scalar) {
     for (std::size_t k = 0; k < r.points.size(); ++k) {
         const DiffusivityPoint& p = r.points[k];
         out += fmt::format("{} {} {} {}\n", axis(p.stoichiometry), axis(p.temperature), number(D[k]),
-                           joined(tensor_in_si(p.diffusivity), number));
+                           joined(tensor_in_si(p.diffusivity), number, " "));
     }
     return out;
 }

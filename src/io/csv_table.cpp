@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
 #include <string_view>
 
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/text.hpp"
 #include "mesolith/io/file.hpp"
 
@@ -81,7 +81,7 @@ CsvTable read_csv_table(const std::string& path) {
         for (std::size_t k = 0; k < cells.size(); ++k) {
             std::string_view cell = unquoted(cells[k]);
             if (cell.starts_with('+')) cell.remove_prefix(1);
-            double value = std::numeric_limits<double>::quiet_NaN();
+            double value = nan_value;
             if (!cell.empty() && lower_case(cell) != "nan") {
                 const auto [last, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
                 if (error != std::errc{} || last != cell.data() + cell.size() || !std::isfinite(value))

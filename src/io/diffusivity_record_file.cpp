@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/text.hpp"
 #include "mesolith/core/units.hpp"
 #include "mesolith/io/file.hpp"
 #include "mesolith/io/json.hpp"
@@ -76,13 +77,6 @@ std::string exact(const Mat3& m) {
     for (const double value : six(m)) items.push_back(exact(value));
     return fmt::format("[{}]", fmt::join(items, ", "));
 }
-template <class List, class F>
-std::string list_of(const List& list, F&& text_of, const char* separator = ", ") {
-    std::vector<std::string> items;
-    for (const auto& item : list) items.push_back(text_of(item));
-    return fmt::format("{}", fmt::join(items, separator));
-}
-
 std::string point_json(const DiffusivityPoint& p) {
     std::string out = "{";
     for (const RecordColumn& c : columns) out += fmt::format("\"{}\": {}, ", c.name, exact(p.*c.member));
@@ -383,24 +377,24 @@ std::string diffusivity_record_to_json(const DiffusivityRecord& r) {
         name_of(r.kind), name_of(r.frame), exact(r.x_max), exact(r.c_max));
     out += fmt::format("  \"valid_x\": {},\n  \"valid_temperature_K\": {},\n  \"masked_x\": [{}],\n",
                        exact(r.valid_x), exact(r.valid_temperature),
-                       list_of(r.masked, [](const ValueRange& gap) { return exact(gap); }));
+                       joined(r.masked, [](const ValueRange& gap) { return exact(gap); }));
     out += fmt::format("  \"haven_source\": {},\n  \"theta_source\": {},\n  \"frame_source\": {},\n",
                        json_text(r.haven_source), json_text(r.theta_source), json_text(r.frame_source));
     out += "  \"conventions\": \"D, error, mean_error, homogenised, scalars in angstrom^2/ps (1e-8 m^2/s); "
            "tensors as xx yy zz yz xz xy; null = not known\",\n";
-    out += fmt::format("  \"points\": [\n    {}\n  ],\n", list_of(r.points, point_json, ",\n    "));
+    out += fmt::format("  \"points\": [\n    {}\n  ],\n", joined(r.points, point_json, ",\n    "));
     const RecordProvenance& from = r.provenance;
     out += fmt::format(
         "  \"provenance\": {{\"version\": {}, \"commit\": {}, \"seeds\": [{}],\n    \"inputs\": [{}],\n    "
         "\"steps\": [{}]}},\n",
         json_text(from.version), json_text(from.commit), fmt::join(from.seeds, ", "),
-        list_of(from.inputs,
-                [](const RecordInput& input) {
-                    return fmt::format("{{\"path\": {}, \"sha256\": {}, \"bytes\": {}}}",
-                                       json_text(input.path), json_text(input.sha256), input.bytes);
-                }),
-        list_of(from.steps, text));
-    return out + fmt::format("  \"warnings\": [{}]\n}}\n", list_of(r.warnings, text));
+        joined(from.inputs,
+               [](const RecordInput& input) {
+                   return fmt::format("{{\"path\": {}, \"sha256\": {}, \"bytes\": {}}}",
+                                      json_text(input.path), json_text(input.sha256), input.bytes);
+               }),
+        joined(from.steps, text));
+    return out + fmt::format("  \"warnings\": [{}]\n}}\n", joined(r.warnings, text));
 }
 
 DiffusivityRecord parse_diffusivity_record(const std::string& text, const std::string& path) {

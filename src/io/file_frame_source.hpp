@@ -1,6 +1,7 @@
 #pragma once
 #include <deque>
 
+#include "mesolith/core/nan.hpp"
 #include "mesolith/io/trajectory_file.hpp"
 
 namespace mesolith {
@@ -19,7 +20,7 @@ public:
 protected:
     struct Stamp {
         std::optional<std::int64_t> step;
-        double time = std::numeric_limits<double>::quiet_NaN(); ///< [ps]
+        double time = nan_value; ///< [ps]
     };
 
     FileFrameSource(const std::string& path, const std::string& format, const TrajectoryFileOptions& options);
@@ -44,7 +45,7 @@ private:
     std::deque<Frame> ahead_;
     std::int64_t kept_ = 0, dropped_ = 0, uneven_ = 0, first_uneven_ = -1;
     std::optional<std::int64_t> first_step_, last_step_;
-    double last_time_ = std::numeric_limits<double>::quiet_NaN();
+    double last_time_ = nan_value;
 };
 
 /// The cell given beside a trajectory: one 3x3 matrix, or a CP2K .cell file with a cell per step.

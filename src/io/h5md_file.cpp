@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/io/hdf5.hpp"
 
 #include "file_frame_source.hpp"
@@ -39,7 +40,7 @@ struct FrameClock {
     std::vector<std::int64_t> steps;
     std::int64_t step_increment = 0, step_offset = 0;
     std::vector<double> times;
-    double time_increment = std::numeric_limits<double>::quiet_NaN(), time_offset = 0;
+    double time_increment = nan_value, time_offset = 0;
     bool has_steps = false, has_times = false;
 
     std::int64_t step(std::uint64_t frame) const {

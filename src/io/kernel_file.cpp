@@ -359,13 +359,6 @@ std::string digits_17(const Vec3& v) {
     return fmt::format("[{}, {}, {}]", digits_17(v[0]), digits_17(v[1]), digits_17(v[2]));
 }
 
-template <class List, class F>
-std::string json_list(const List& list, F&& text_of, const char* separator = ", ") {
-    std::string out;
-    for (const auto& item : list) out += (out.empty() ? "" : separator) + text_of(item);
-    return out;
-}
-
 // HDF5
 
 /// The group of the kernel in a kernel file or a msm.h5, "" in neither.
@@ -476,21 +469,21 @@ std::string kernel_to_json(const Kernel& kernel, const std::string& name) {
     out += fmt::format("  \"lattice_angstrom\": [{}, {}, {}],\n", digits_17(Vec3(A.row(0))),
                        digits_17(Vec3(A.row(1))), digits_17(Vec3(A.row(2))));
     out += fmt::format("  \"sites_fractional\": [\n    {}\n  ],\n",
-                       json_list(
+                       joined(
                            basis.positions,
                            [&](const Vec3& b) { return digits_17(basis.cell.to_fractional(b)); }, ",\n    "));
     out += fmt::format("  \"sites_angstrom\": [\n    {}\n  ],\n",
-                       json_list(
+                       joined(
                            basis.positions, [](const Vec3& b) { return digits_17(b); }, ",\n    "));
     if (basis.name.size() == basis.size())
         out += fmt::format("  \"site_names\": [{}],\n",
-                           json_list(basis.name, [](const std::string& s) { return json_text(s); }));
+                           joined(basis.name, [](const std::string& s) { return json_text(s); }));
     if (basis.orbit.size() == basis.size())
         out += fmt::format("  \"orbits\": [{}],\n", fmt::join(basis.orbit, ", "));
     out += fmt::format("  \"lag_ps\": {},\n", digits_17(kernel.lag_time));
     out += fmt::format("  \"reversible\": {},\n", kernel.reversible);
     out += fmt::format("  \"stationary\": [{}],\n",
-                       json_list(kernel.stationary, [](double p) { return digits_17(p); }));
+                       joined(kernel.stationary, [](double p) { return digits_17(p); }));
     out += fmt::format("  \"entries\": [\n    {}\n  ]\n}}\n", fmt::join(entries, ",\n    "));
     return out;
 }

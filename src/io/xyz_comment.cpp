@@ -1,7 +1,6 @@
 #include "xyz_comment.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 #include <fmt/format.h>
 

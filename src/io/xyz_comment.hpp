@@ -1,9 +1,10 @@
 #pragma once
 #include <array>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "mesolith/core/nan.hpp"
 
 #include "atom_row.hpp"
 
@@ -13,7 +14,7 @@ namespace mesolith {
 struct ExtendedComment {
     std::optional<std::array<double, 9>> lattice; ///< rows are vectors [A]
     std::string properties;                       ///< "species:S:1:pos:R:3", "" when absent
-    double time_ps = std::numeric_limits<double>::quiet_NaN();
+    double time_ps = nan_value;
     bool time_without_unit = false; ///< from the key `time`, taken as fs
 };
 
@@ -25,7 +26,7 @@ struct ExtendedComment {
 
 struct Cp2kComment {
     std::optional<std::int64_t> step;
-    double time_fs = std::numeric_limits<double>::quiet_NaN();
+    double time_fs = nan_value;
 };
 
 /// " i =        5, time =        2.500, E =  -17.16": without `i =` the step is empty.

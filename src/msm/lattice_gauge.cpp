@@ -9,8 +9,6 @@
 
 namespace mesolith {
 
-namespace {} // namespace
-
 bool VectorLattice::insert(const IVec3& v) {
     Row rest{v[0], v[1], v[2]};
     for (std::size_t c = 0; c < 3; ++c) {

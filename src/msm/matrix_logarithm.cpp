@@ -9,8 +9,12 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/crystal/eigen_solvers.hpp"
+
+#include "at.hpp"
+#include "bloch.hpp"
 
 namespace mesolith {
 
@@ -18,33 +22,6 @@ namespace {
 
 using Complex = std::complex<double>;
 using Matrix = Eigen::MatrixXcd;
-
-/// The kernel on its occupied sites.
-struct ReducedKernel {
-    const Kernel& kernel;
-    std::vector<Eigen::Index> local; // of each site, -1 for those of zero stationary weight
-    std::vector<std::size_t> site;   // of each local index
-
-    explicit ReducedKernel(const Kernel& k) : kernel(k), local(k.n_sites(), -1) {
-        for (std::size_t j = 0; j < k.n_sites(); ++j)
-            if (k.stationary[j] > 0) {
-                local[j] = static_cast<Eigen::Index>(site.size());
-                site.push_back(j);
-            }
-    }
-    Eigen::Index size() const { return static_cast<Eigen::Index>(site.size()); }
-
-    template <class F> // f(local destination, local origin, entry)
-    void for_each_entry(F&& f) const {
-        for (std::size_t s = 0; s < site.size(); ++s)
-            for (const KernelEntry& e : kernel.from(site[s]))
-                if (const Eigen::Index i = local[static_cast<std::size_t>(e.to)]; i >= 0)
-                    f(i, static_cast<Eigen::Index>(s), e);
-    }
-    double root_pi(Eigen::Index s) const {
-        return std::sqrt(kernel.stationary[site[static_cast<std::size_t>(s)]]);
-    }
-};
 
 /// log M(kappa) / tau in the scaling that makes a reversible kernel Hermitian, and its most doubtful
 /// eigenvalue.
@@ -58,33 +35,31 @@ struct Logarithm {
 
 /// Standard error of an eigenvalue whose right and left vectors (of the scaled matrix, left . right = 1) are
 /// given: columns are independent multinomial draws of `windows` each.
-double eigenvalue_error(const ReducedKernel& sites, const std::vector<double>& windows, const Complex& value,
-                        const Eigen::VectorXcd& right, const Eigen::RowVectorXcd& left) {
-    Eigen::VectorXd spread = Eigen::VectorXd::Zero(sites.size());
-    sites.for_each_entry([&](auto i, auto j, const KernelEntry& e) {
-        spread[j] += e.p * std::norm(left[i] / sites.root_pi(i));
-    });
+double eigenvalue_error(const Kernel& kernel, const OccupiedSites& sites, const std::vector<double>& windows,
+                        const Complex& value, const Eigen::VectorXcd& right,
+                        const Eigen::RowVectorXcd& left) {
     double variance = 0;
     for (Eigen::Index j = 0; j < sites.size(); ++j) {
-        const double n = windows[sites.site[static_cast<std::size_t>(j)]];
-        const double pi = sites.root_pi(j) * sites.root_pi(j);
-        const double scatter = spread[j] - std::norm(value * left[j]) / pi;
+        const std::size_t site = sites.site[static_cast<std::size_t>(j)];
+        double spread = 0;
+        for (const KernelEntry& e : kernel.from(site))
+            if (const std::int32_t i = sites.local[at(e.to)]; i >= 0)
+                spread += e.p * std::norm(left[i] * sites.inverse_root[at(e.to)]);
+        const double n = windows[site], pi = kernel.stationary[site];
+        const double scatter = spread - std::norm(value * left[j]) / pi;
         if (n > 0) variance += std::norm(right[j]) * pi * std::max(scatter, 0.0) / n;
     }
     return std::sqrt(variance);
 }
 
-Logarithm logarithm_at(const ReducedKernel& sites, const Vec3& kappa, const std::vector<double>& windows) {
+Logarithm logarithm_at(const Kernel& kernel, const OccupiedSites& sites, const Vec3& kappa,
+                       const std::vector<double>& windows) {
     const Eigen::Index n = sites.size();
-    Matrix m = Matrix::Zero(n, n);
-    sites.for_each_entry([&](auto i, auto j, const KernelEntry& e) {
-        m(i, j) += e.p * sites.root_pi(j) / sites.root_pi(i) *
-                   std::polar(1.0, -2 * std::numbers::pi * kappa.dot(e.R.cast<double>()));
-    });
+    const Matrix m = sites.scaled<Complex>(kernel, kappa);
     Eigen::VectorXcd values;
     Matrix right, left;
     Logarithm result;
-    if (sites.kernel.reversible) {
+    if (kernel.reversible) {
         const Eigen::SelfAdjointEigenSolver<Matrix> solver(m);
         values = solver.eigenvalues().cast<Complex>();
         right = solver.eigenvectors();
@@ -105,9 +80,10 @@ Logarithm logarithm_at(const ReducedKernel& sites, const Vec3& kappa, const std:
     result.smallest = values[least];
     result.worst = values[lowest];
     if (!windows.empty())
-        result.noise = eigenvalue_error(sites, windows, values[least], right.col(least), left.row(least));
+        result.noise =
+            eigenvalue_error(kernel, sites, windows, values[least], right.col(least), left.row(least));
     if (result.worst.real() > 0)
-        result.K = right * (values.array().log() / sites.kernel.lag_time).matrix().asDiagonal() * left;
+        result.K = right * (values.array().log() / kernel.lag_time).matrix().asDiagonal() * left;
     return result;
 }
 
@@ -186,12 +162,14 @@ Vec3 border_share(const Grid& grid) {
 }
 
 /// Rates from K(R): negative ones clipped, flows of a reversible kernel averaged with their reverse.
-Generator clipped_generator(const ReducedKernel& sites, const Grid& grid, double& negative_weight) {
+Generator clipped_generator(const Kernel& kernel, const OccupiedSites& sites, const Grid& grid,
+                            double& negative_weight) {
     std::map<Transition, double> rates;
     double negative = 0, positive = 0, largest = 0;
     const auto n = sites.size();
     const auto rate_of = [&](std::size_t s, Eigen::Index i, Eigen::Index j) {
-        return grid.at[s](i, j).real() * sites.root_pi(i) / sites.root_pi(j);
+        return grid.at[s](i, j).real() * sites.root[sites.site[static_cast<std::size_t>(i)]] *
+               sites.inverse_root[sites.site[static_cast<std::size_t>(j)]];
     };
     const auto for_each_rate = [&](auto&& f) {
         for (std::size_t s = 0; s < grid.size(); ++s) {
@@ -213,9 +191,9 @@ Generator clipped_generator(const ReducedKernel& sites, const Grid& grid, double
         if (rate > 1e-14 * largest) rates[t] = rate; // the rest is rounding of the transform
     });
     std::vector<RatedMove> moves;
-    const std::vector<double>& pi = sites.kernel.stationary;
+    const std::vector<double>& pi = kernel.stationary;
     for (const auto& [move, rate] : rates) {
-        if (!sites.kernel.reversible) {
+        if (!kernel.reversible) {
             moves.push_back({move, rate});
             continue;
         }
@@ -225,8 +203,7 @@ Generator clipped_generator(const ReducedKernel& sites, const Grid& grid, double
         moves.push_back({move, flow / j});
         if (back == rates.end()) moves.push_back({move.reversed(), flow / i});
     }
-    return make_generator(sites.kernel.basis, std::move(moves),
-                          sites.kernel.reversible ? pi : std::vector<double>{});
+    return make_generator(kernel.basis, std::move(moves), kernel.reversible ? pi : std::vector<double>{});
 }
 
 /// A first grid: no axis without hops, the others a little more than the hops reach.
@@ -260,9 +237,9 @@ LogarithmResult matrix_logarithm(const Kernel& kernel, const LogarithmOptions& o
     if (!options.windows.empty() && options.windows.size() != kernel.n_sites())
         throw DataError(fmt::format("windows of {} sites do not fit a kernel of {} sites",
                                     options.windows.size(), kernel.n_sites()));
-    const ReducedKernel sites(kernel);
+    const OccupiedSites sites(kernel);
     LogarithmResult result;
-    result.negative_weight = std::numeric_limits<double>::quiet_NaN();
+    result.negative_weight = nan_value;
     Grid grid{first_grid(kernel), {}};
     for (;;) {
         const std::size_t bytes =
@@ -277,7 +254,8 @@ LogarithmResult matrix_logarithm(const Kernel& kernel, const LogarithmOptions& o
         grid.at.assign(grid.size(), {});
         std::vector<Logarithm> logs(grid.size());
         for_each_index(grid.size(), [&](std::size_t s) {
-            if (grid.opposite(s) >= s) logs[s] = logarithm_at(sites, grid.wave_vector(s), options.windows);
+            if (grid.opposite(s) >= s)
+                logs[s] = logarithm_at(kernel, sites, grid.wave_vector(s), options.windows);
         });
         bool solved = true;
         Complex worst = 1;
@@ -317,7 +295,7 @@ LogarithmResult matrix_logarithm(const Kernel& kernel, const LogarithmOptions& o
         for (int a = 0; a < 3; ++a)
             if (border[a] > options.max_tail) grid.n[a] *= 2;
     }
-    Generator generator = clipped_generator(sites, grid, result.negative_weight);
+    Generator generator = clipped_generator(kernel, sites, grid, result.negative_weight);
     result.diffusivity = exact_transport(generator).diffusivity;
     result.accepted = result.negative_weight <= options.max_negative_weight;
     result.reason =

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <Eigen/QR>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/msm/transport.hpp"
 
 #include "bloch.hpp"
@@ -66,7 +66,7 @@ std::vector<ModePartner> partners(const std::vector<Eigen::MatrixXcd>& reference
     }
     for (std::size_t g = 0; g < partner.size(); ++g) {
         partner[g].timescale = partner[g].groups.empty()
-                                   ? std::numeric_limits<double>::quiet_NaN()
+                                   ? nan_value
                                    : timescale(modulus[g] / partner[g].overlap, spectrum.lag_time);
         partner[g].overlap = std::min(partner[g].overlap / static_cast<double>(reference[g].cols()), 1.0);
     }

@@ -7,8 +7,6 @@
 
 namespace mesolith {
 
-namespace {} // namespace
-
 /// Marks every state from which a marked one can be reached.
 void PassageChain::spread_back(std::vector<char>& marked) const {
     std::vector<std::size_t> first(n_states + 1, 0);

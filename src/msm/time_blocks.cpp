@@ -7,6 +7,7 @@
 #include <boost/math/distributions/students_t.hpp>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 
 namespace mesolith {
 
@@ -57,7 +58,7 @@ double standard_deviation(std::span<const double> samples) {
         mean += delta / static_cast<double>(n);
         squares += delta * (x - mean);
     }
-    return n < 2 ? std::numeric_limits<double>::quiet_NaN() : std::sqrt(squares / static_cast<double>(n - 1));
+    return n < 2 ? nan_value : std::sqrt(squares / static_cast<double>(n - 1));
 }
 
 } // namespace mesolith

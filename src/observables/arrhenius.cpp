@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/units.hpp"
 
 namespace mesolith {
@@ -68,8 +68,8 @@ ArrheniusFit fit_arrhenius(std::span<const ArrheniusPoint> points) {
     for (const ArrheniusPoint& p : points)
         fit.chi_squared += weight(p) * std::pow(std::log(p.value) - fit.log_at(p.temperature), 2);
     fit.degrees_of_freedom = static_cast<int>(points.size()) - 2;
-    fit.p = fit.degrees_of_freedom > 0 ? chi_squared_tail(fit.chi_squared, fit.degrees_of_freedom)
-                                       : std::numeric_limits<double>::quiet_NaN();
+    fit.p =
+        fit.degrees_of_freedom > 0 ? chi_squared_tail(fit.chi_squared, fit.degrees_of_freedom) : nan_value;
     return fit;
 }
 
@@ -85,7 +85,7 @@ ArrheniusFit fit_arrhenius_by_scatter(std::span<const ArrheniusPoint> points) {
     fit.covariance *= variance;
     for (ArrheniusPoint& p : fit.points) p.error = std::sqrt(variance) * p.value;
     fit.chi_squared = fit.degrees_of_freedom;
-    fit.p = std::numeric_limits<double>::quiet_NaN();
+    fit.p = nan_value;
     return fit;
 }
 

@@ -1,7 +1,6 @@
 #include "mesolith/observables/direct_transport.hpp"
 
 #include <cmath>
-#include <limits>
 
 #include "mesolith/core/error.hpp"
 #include "mesolith/core/nan.hpp"

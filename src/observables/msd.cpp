@@ -7,6 +7,7 @@
 #include <string>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/parallel.hpp"
 
 namespace mesolith {
@@ -200,8 +201,7 @@ std::vector<Vec3> weighted_msd(const std::vector<MsdSums>& sums, const std::vect
             }
     }
     for (std::size_t l = 0; l < n_lags; ++l)
-        total[l] = count[l] > 0 ? Vec3(total[l] / count[l])
-                                : Vec3(Vec3::Constant(std::numeric_limits<double>::quiet_NaN()));
+        total[l] = count[l] > 0 ? Vec3(total[l] / count[l]) : Vec3(Vec3::Constant(nan_value));
     return total;
 }
 

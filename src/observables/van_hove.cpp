@@ -1,9 +1,9 @@
 #include "mesolith/observables/van_hove.hpp"
 
 #include <cmath>
-#include <limits>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/parallel.hpp"
 
 namespace mesolith {
@@ -68,7 +68,7 @@ VanHoveMeans weighted_van_hove(const VanHoveSums& sums, std::span<const double> 
         means.beyond += w * row[n_bins];
         for (std::size_t k = 0; k < n_k; ++k) means.scattering[k] += w * sums.scattering[b * n_k + k];
     }
-    const double one = windows > 0 ? 1 / windows : std::numeric_limits<double>::quiet_NaN();
+    const double one = windows > 0 ? 1 / windows : nan_value;
     for (double& p : means.probability) p *= one;
     means.beyond *= one;
     for (std::complex<double>& f : means.scattering) f *= one;

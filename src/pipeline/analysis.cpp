@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/core/parallel.hpp"
 #include "mesolith/msm/pooling.hpp"
 
@@ -129,7 +129,7 @@ Vec3 model_slope(const Kernel& kernel, const SlopeWindow& w) {
 Vec3 curve_slope(const std::vector<double>& time, const std::vector<Vec3>& value, double begin, double end) {
     const auto at = [&](double t) -> Vec3 {
         const auto next = std::lower_bound(time.begin(), time.end(), t * (1 - 1e-9));
-        if (next == time.end()) return Vec3::Constant(std::numeric_limits<double>::quiet_NaN());
+        if (next == time.end()) return Vec3::Constant(nan_value);
         const auto k = static_cast<std::size_t>(next - time.begin());
         if (k == 0) return value[0] * t / time[0];
         const double share = (t - time[k - 1]) / (time[k] - time[k - 1]);
@@ -224,7 +224,6 @@ void compare_growth(const Context& context, const CurveSamples& raw, std::vector
 /// D and the logarithms of the slowest timescales, which must not depend on the lag, and the growth of the
 /// MSD beyond that of the trajectory, which must be zero.
 LagQuantities quantities_of(const LagResult& lag, const Resampled& resampled, std::size_t n_timescales) {
-    constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
     LagQuantities q;
     q.lag_time = lag.kernel.lag_time;
     q.fewest_hops = lag.hops.minCoeff();
@@ -234,14 +233,14 @@ LagQuantities quantities_of(const LagResult& lag, const Resampled& resampled, st
             if (std::abs(v) < 1e-10 * D.trace()) v = 0;
         for (std::size_t m = 0; m < n_timescales; ++m) {
             const bool known = m < timescales.size() && std::isfinite(timescales[m]) && timescales[m] > 0;
-            values.push_back(known ? std::log(timescales[m]) : unknown);
+            values.push_back(known ? std::log(timescales[m]) : nan_value);
         }
         return values;
     };
     std::vector<double> timescales;
     for (const Estimate& t : lag.internal_timescales)
         // An eigenvalue near its noise has a timescale that is noise, and biased.
-        timescales.push_back(t.error < 0.5 * t.value && t.value > 0.5 * q.lag_time ? t.value : unknown);
+        timescales.push_back(t.error < 0.5 * t.value && t.value > 0.5 * q.lag_time ? t.value : nan_value);
     q.value = list(lag.transport.diffusivity, timescales);
     for (std::size_t b = 0; b < resampled.diffusivity.size(); ++b)
         q.sample.push_back(list(resampled.diffusivity[b], resampled.internal[b]));

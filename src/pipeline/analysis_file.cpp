@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "mesolith/core/error.hpp"
+#include "mesolith/core/nan.hpp"
 #include "mesolith/io/json.hpp"
 
 #include "columns.hpp"
@@ -129,8 +130,7 @@ void write_timescales(Hdf5Group& group, const std::string& name, const std::vect
     std::vector<double> value, error;
     for (const LagResult& lag : lags)
         for (std::size_t m = 0; m < n; ++m) {
-            const Estimate none{std::numeric_limits<double>::quiet_NaN(),
-                                std::numeric_limits<double>::quiet_NaN()};
+            const Estimate none{nan_value, nan_value};
             const Estimate e = m < (lag.*member).size() ? (lag.*member)[m] : none;
             value.push_back(e.value);
             error.push_back(e.error);

@@ -1,6 +1,5 @@
 // The lattice gas in meso.h5 and gas.csv.
 #include <cmath>
-#include <limits>
 
 #include <fmt/format.h>
 

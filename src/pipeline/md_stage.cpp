@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <mutex>
@@ -23,6 +22,7 @@
 #include "mesolith/trajectory/elements.hpp"
 
 #include "checkpointing.hpp"
+#include "clock.hpp"
 #include "columns.hpp"
 #include "site_stream.hpp"
 #include "stage.hpp"
@@ -499,10 +499,10 @@ StageOutcome run_md(const Config& config, const RunControl& control) {
     if (!comparison.empty()) spdlog::info("md: {}", comparison);
 
     fs::remove(files.md); // its replicas are no longer what is in the folder
-    const auto start = std::chrono::steady_clock::now();
+    const Clock::time_point start = Clock::now();
     for_each_index(groups.size(), [&](std::size_t k) { run.run(groups[k]); });
     run.finish();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = seconds_since(start);
 
     for (const ReplicaGroup& group : groups)
         if (!group.stopped.empty()) throw Stopped(group.stopped);

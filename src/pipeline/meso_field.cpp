@@ -1,7 +1,6 @@
 #include "meso_field.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <numbers>

@@ -1,7 +1,6 @@
 #include "meso_gas.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include <fmt/format.h>

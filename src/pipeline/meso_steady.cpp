@@ -1,7 +1,5 @@
 #include "meso_steady.hpp"
 
-#include <chrono>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -10,6 +8,7 @@
 #include "mesolith/meso/bounds.hpp"
 #include "mesolith/msm/transport.hpp"
 
+#include "clock.hpp"
 #include "columns.hpp"
 
 namespace mesolith {
@@ -36,7 +35,7 @@ std::vector<double> layer_means(const std::vector<double>& of_site, const Domain
 SteadyRun run_steady(const Config& config, const DomainModel& model) {
     const SteadySection& s = config.meso->steady;
     const Domain& domain = model.domain;
-    const auto start = std::chrono::steady_clock::now();
+    const Clock::time_point start = Clock::now();
     SteadyRun run;
     const bool reservoirs = domain.has_face(FaceKind::reservoir), open = domain.open();
     if (domain.crystal()) run.diffusivity = exact_transport(model.kernel()).diffusivity;
@@ -76,7 +75,7 @@ SteadyRun run_steady(const Config& config, const DomainModel& model) {
             layer_means(run.passage->time, model, static_cast<int>(config.meso->profile_axis));
     }
     progress.finish();
-    run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    run.seconds = seconds_since(start);
     if (run.homogenised)
         spdlog::info("meso: effective D {:.4g}, {:.4g}, {:.4g} A^2/ps ({} iterations, {:.1f} s)",
                      run.diffusivity->coeff(0, 0), run.diffusivity->coeff(1, 1), run.diffusivity->coeff(2, 2),

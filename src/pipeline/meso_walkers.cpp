@@ -1,7 +1,6 @@
 #include "meso_walkers.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <numbers>

@@ -17,4 +17,17 @@ namespace mesolith {
 /// other (four characters at least). Case and '-' against '_' do not count. The first of equally near ones.
 [[nodiscard]] std::string nearest_key(std::string_view word, std::span<const std::string> candidates);
 
+/// What text_of makes of each item, one after the other.
+template <class List, class F>
+std::string joined(const List& list, F&& text_of, std::string_view separator = ", ") {
+    std::string out;
+    bool first = true;
+    for (const auto& item : list) {
+        if (!first) out += separator;
+        first = false;
+        out += text_of(item);
+    }
+    return out;
+}
+
 } // namespace mesolith

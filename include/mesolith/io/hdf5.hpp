@@ -49,6 +49,7 @@ struct Hdf5WriteOptions {
     Hdf5Shape chunk;     ///< empty = whole rows, about 256 KiB
 };
 
+/// Those of a dataset with this unit ("" = none) and meaning.
 [[nodiscard]] Hdf5WriteOptions about(const char* units, const char* description);
 
 /// Owner of one HDF5 identifier (hid_t); move only.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "mesolith/core/nan.hpp"
 #include "mesolith/trajectory/frame_source.hpp"
 
 namespace mesolith {
@@ -57,7 +58,7 @@ struct TrajectoryInfo {
         species;                          ///< names and numbers of atoms, by first appearance
     std::optional<double> frame_interval; ///< [ps], between the first two frames
     bool regular = true;                  ///< all intervals are the same (to 0.1 %)
-    double first_time = std::numeric_limits<double>::quiet_NaN(), last_time = first_time; ///< [ps]
+    double first_time = nan_value, last_time = first_time; ///< [ps]
     bool all_inside = true;     ///< no atom ever left the cell by more than 2 % of an edge
     std::int64_t crossings = 0; ///< steps of more than half an edge: jumps of wrapped atoms over a boundary
     /// What the data look like: `unwrapped` when atoms leave the cell, `wrapped` when they jump back into it,

@@ -1,12 +1,12 @@
 #pragma once
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "mesolith/core/nan.hpp"
 #include "mesolith/crystal/cell.hpp"
 
 namespace mesolith {
@@ -34,7 +34,7 @@ struct GridField {
 
 struct FieldSnapshot {
     FieldGrid grid;
-    double time = std::numeric_limits<double>::quiet_NaN(); ///< [ps], not written when it is NaN
+    double time = nan_value; ///< [ps], not written when it is NaN
     std::int64_t step = 0;
     std::vector<GridField> fields;
 };

@@ -1,11 +1,11 @@
 #pragma once
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "mesolith/core/nan.hpp"
 #include "mesolith/crystal/cell.hpp"
 
 namespace mesolith {
@@ -21,7 +21,7 @@ struct WalkerSample {
 /// is the last one it had. So all readers, which want a fixed number of finite positions, open the file.
 struct WalkerFrame {
     std::int64_t step = 0;
-    double time = std::numeric_limits<double>::quiet_NaN(); ///< [ps]
+    double time = nan_value; ///< [ps]
     Cell box;
     std::vector<Vec3> positions;     ///< unwrapped [A]
     std::vector<std::int32_t> alive; ///< 1, or 0 for a walker that is gone; empty = not written

@@ -1,10 +1,10 @@
 #pragma once
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "mesolith/core/nan.hpp"
 #include "mesolith/crystal/symmetry.hpp"
 #include "mesolith/msm/generator.hpp"
 #include "mesolith/msm/time_blocks.hpp"
@@ -149,7 +149,7 @@ struct ElementaryRate {
     Estimate balanced;             ///< with detailed balance; NaN where the pair has no exposure
     /// ln(rate / rate back) - ln(w_to / w_from) in standard errors of resampled blocks: about 1 with detailed
     /// balance. NaN for a class that is its own reverse, and where one of both was never seen.
-    double balance_z = std::numeric_limits<double>::quiet_NaN();
+    double balance_z = nan_value;
     double back_ratio = 0;       ///< hops straight back over those expected from `rate`, all ages
     double first_back_ratio = 0; ///< the same in the first frame interval after the hop
 };

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "mesolith/core/nan.hpp"
 #include "mesolith/msm/matrix_logarithm.hpp"
 
 namespace mesolith {
@@ -40,12 +41,11 @@ struct RateOptions {
 
 /// D of one way to rates in continuous time.
 struct RateComparison {
-    std::string method;    ///< "uniformised", "logarithm", "jump events"
-    bool accepted = false; ///< rates exist
-    Mat3 diffusivity = Mat3::Constant(std::numeric_limits<double>::quiet_NaN()); ///< [A^2/ps]
-    Mat3 error =
-        Mat3::Constant(std::numeric_limits<double>::quiet_NaN()); ///< standard error, where resampled
-    std::string text;                                             ///< what it is, or why it was refused
+    std::string method;                           ///< "uniformised", "logarithm", "jump events"
+    bool accepted = false;                        ///< rates exist
+    Mat3 diffusivity = Mat3::Constant(nan_value); ///< [A^2/ps]
+    Mat3 error = Mat3::Constant(nan_value);       ///< standard error, where resampled
+    std::string text;                             ///< what it is, or why it was refused
 };
 
 struct RateComparisonOptions {

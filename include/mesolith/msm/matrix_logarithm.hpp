@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "mesolith/core/nan.hpp"
 #include "mesolith/msm/generator.hpp"
 
 namespace mesolith {
@@ -31,7 +32,7 @@ struct LogarithmResult {
     double tail = 0; ///< share of |K(R)| off the diagonal in the cells at the border of the grid
     /// D of the generator after clipping [A^2/ps], also when its negative weight is too large; NaN when
     /// there is no logarithm.
-    Mat3 diffusivity = Mat3::Constant(std::numeric_limits<double>::quiet_NaN());
+    Mat3 diffusivity = Mat3::Constant(nan_value);
     std::optional<Generator> generator; ///< negative rates clipped, detailed balance restored; if accepted
 };
 

@@ -1,12 +1,12 @@
 #pragma once
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "mesolith/core/nan.hpp"
 #include "mesolith/crystal/cell.hpp"
 #include "mesolith/meso/bounds.hpp"
 #include "mesolith/observables/arrhenius.hpp"
@@ -33,7 +33,7 @@ enum class VolumeFrame {
 
 /// One diffusion tensor at one composition and temperature. NaN = not known, where that is allowed.
 struct DiffusivityPoint {
-    static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+    static constexpr double unknown = nan_value;
 
     double x = unknown;                   ///< lithium per host atom, Li/Si
     double stoichiometry = unknown;       ///< x / x_max

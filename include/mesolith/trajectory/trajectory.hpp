@@ -1,18 +1,18 @@
 #pragma once
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "mesolith/core/nan.hpp"
 #include "mesolith/crystal/cell.hpp"
 
 namespace mesolith {
 
 /// One snapshot, as stored in the file (positions perhaps wrapped).
 struct Frame {
-    std::int64_t index = 0;                                 ///< position in the file, 0-based
-    double time = std::numeric_limits<double>::quiet_NaN(); ///< [ps], NaN when the file holds none
+    std::int64_t index = 0;  ///< position in the file, 0-based
+    double time = nan_value; ///< [ps], NaN when the file holds none
     Cell cell;
     std::vector<Vec3> positions; ///< Cartesian [A], in the order of the header's species
     std::vector<IVec3> images;   ///< image flags, empty when the file holds none
